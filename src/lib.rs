@@ -1,0 +1,1 @@
+//! Finds out why a pod on Kubernetes does not get its Azure identity.
