@@ -1,1 +1,3 @@
-//! Finds out why a pod on Kubernetes does not get its Azure identity.
+//! Finds out why a pod on Kubernetes does not get its Azure identity, proves it, and repairs it.
+
+pub mod model;
