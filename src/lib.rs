@@ -1,3 +1,4 @@
 //! Finds out why a pod on Kubernetes does not get its Azure identity, proves it, and repairs it.
 
+pub mod manifest;
 pub mod model;

@@ -3,7 +3,12 @@
 //! Four sources make the same model (a live cluster, files, files laid over a cluster, a recording), so every rule
 //! works on all of them.
 
+pub mod fact;
+pub mod finding;
+pub mod inventory;
+pub mod object;
 pub mod pod;
+pub mod workload;
 
 /// Sorted text-to-text map, as Kubernetes uses it for labels and annotations.
 pub type StringMap = std::collections::BTreeMap<String, String>;

@@ -1,0 +1,4 @@
+//! Manifests: files in, with the place of every value, and files out.
+
+pub mod locate;
+pub mod read;

@@ -1,0 +1,304 @@
+//! All objects that were read, and what is known of those that were not found.
+
+use super::fact::{Denied, Fact};
+use super::object::{ApiMeta, Meta, ObjectRef, Origin};
+use super::workload::{ApiPod, ApiServiceAccount, ApiWorkload, Pod, ServiceAccount, WORKLOAD_KINDS, Workload};
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+
+/// An object of a kind that has no type of its own here.
+#[derive(Debug, Clone)]
+pub struct RawObject {
+    /// `metadata`
+    pub meta: Meta,
+    /// The whole object.
+    pub value: Value,
+}
+
+/// How far a kind was read in a namespace, or in the whole cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReadState {
+    /// All of it: what is not there is absent.
+    Complete,
+    /// The user may not.
+    Denied(Denied),
+    /// It did not work.
+    Failed(String),
+}
+
+/// The objects of one inspection.
+#[derive(Debug, Clone, Default)]
+pub struct Inventory {
+    accounts: BTreeMap<(String, String), ServiceAccount>,
+    workloads: Vec<Workload>,
+    pods: Vec<Pod>,
+    others: Vec<RawObject>,
+    reads: HashMap<(String, Option<String>), ReadState>,
+    everything: bool,
+    workload_index: HashMap<ObjectRef, usize>,
+    pods_by_controller: HashMap<(String, String, String), Vec<usize>>,
+    pods_by_account: HashMap<(String, String), Vec<usize>>,
+    others_index: HashMap<ObjectRef, usize>,
+    children_index: HashMap<(String, String, String), Vec<usize>>,
+}
+
+impl Inventory {
+    /// Says that what is not here does not exist: the objects are the cluster.
+    pub fn set_everything(&mut self) {
+        self.everything = true;
+    }
+
+    /// Notes how far a kind was read; `namespace` is `None` for the whole cluster.
+    pub fn note_read(&mut self, kind: &str, namespace: Option<&str>, state: ReadState) {
+        self.reads.insert((kind.to_owned(), namespace.map(str::to_owned)), state);
+    }
+
+    /// What is known of an object of this kind that is not here.
+    pub fn missing<T>(&self, kind: &str, namespace: Option<&str>) -> Fact<T> {
+        if self.everything {
+            return Fact::Absent;
+        }
+        let narrow = namespace.and_then(|ns| self.reads.get(&(kind.to_owned(), Some(ns.to_owned()))));
+        match narrow.or_else(|| self.reads.get(&(kind.to_owned(), None))) {
+            Some(ReadState::Complete) => Fact::Absent,
+            Some(ReadState::Denied(denied)) => Fact::Denied(denied.clone()),
+            Some(ReadState::Failed(reason)) => Fact::Failed(reason.clone()),
+            None => Fact::NotAsked,
+        }
+    }
+
+    /// Reads how far a kind was read: `Known(())` where all of it was.
+    pub fn coverage(&self, kind: &str, namespace: Option<&str>) -> Fact<()> {
+        match self.missing::<()>(kind, namespace) {
+            Fact::Absent => Fact::Known(()),
+            other => other,
+        }
+    }
+
+    /// Adds an object of the API's JSON, whatever its kind. `namespace` stands in where a namespaced object has none.
+    pub fn add_value(&mut self, value: Value, origin: Origin, namespace: &str) -> Result<(), serde_json::Error> {
+        let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (api_version, kind) = (text("apiVersion"), text("kind"));
+        let group = api_version.split('/').next().unwrap_or_default();
+        let built_in = matches!(api_version.as_str(), "v1") || matches!(group, "apps" | "batch" | "extensions");
+        if built_in && kind == "Pod" {
+            let pod = ApiPod::deserialize(&value)?;
+            let live = pod.is_live_object();
+            let mut pod = pod.into_pod(origin);
+            default_namespace(&mut pod.meta, namespace);
+            if live && pod.meta.controller().is_some() {
+                self.add_pod(pod);
+            } else {
+                let mut workload = pod.to_workload();
+                workload.not_text = not_text(&value, &[""]);
+                self.add_workload(workload);
+                if live {
+                    self.add_pod(pod);
+                }
+            }
+        } else if built_in && WORKLOAD_KINDS.iter().any(|(_, known)| *known == kind) {
+            let mut workload = ApiWorkload::deserialize(&value)?.into_workload(&api_version, &kind, origin);
+            default_namespace(&mut workload.meta, namespace);
+            workload.not_text = not_text(&value, &["", workload.template_pointer()]);
+            self.add_workload(workload);
+        } else if built_in && kind == "ServiceAccount" {
+            let mut account = ApiServiceAccount::deserialize(&value)?.into_account(origin);
+            default_namespace(&mut account.meta, namespace);
+            account.not_text = not_text(&value, &[""]);
+            self.add_account(account);
+        } else {
+            let metadata = value.get("metadata").cloned().unwrap_or_default();
+            let mut meta = ApiMeta::deserialize(metadata)?.into_meta(&api_version, &kind, origin);
+            if !is_cluster_scoped(&kind) {
+                default_namespace(&mut meta, namespace);
+            }
+            self.add_other(RawObject { meta, value });
+        }
+        Ok(())
+    }
+
+    /// Adds a service account; a later one of the same name replaces the earlier.
+    pub fn add_account(&mut self, account: ServiceAccount) {
+        self.accounts.insert((account.meta.namespace().to_owned(), account.meta.name().to_owned()), account);
+    }
+
+    /// Adds a workload; a later one of the same name replaces the earlier.
+    pub fn add_workload(&mut self, workload: Workload) {
+        let key = index_key(&workload.meta.object);
+        if let Some(&at) = self.workload_index.get(&key) {
+            self.workloads[at] = workload;
+        } else {
+            self.workload_index.insert(key, self.workloads.len());
+            if let Some(owner) = workload.meta.controller() {
+                let key = (workload.meta.namespace().to_owned(), owner.kind.clone(), owner.name.clone());
+                self.children_index.entry(key).or_default().push(self.workloads.len());
+            }
+            self.workloads.push(workload);
+        }
+    }
+
+    /// Adds a pod that exists; one that is here already stays.
+    pub fn add_pod(&mut self, pod: Pod) {
+        let at = self.pods.len();
+        let namespace = pod.meta.namespace().to_owned();
+        let account = (namespace.clone(), pod.spec.account().to_owned());
+        let same = |&other: &usize| self.pods[other].meta.object == pod.meta.object;
+        if self.pods_by_account.get(&account).is_some_and(|pods| pods.iter().any(same)) {
+            return;
+        }
+        self.pods_by_account.entry(account).or_default().push(at);
+        if let Some(owner) = pod.meta.controller() {
+            let key = (namespace, owner.kind.clone(), owner.name.clone());
+            self.pods_by_controller.entry(key).or_default().push(at);
+        }
+        self.pods.push(pod);
+    }
+
+    /// Adds an object of another kind; a later one of the same name replaces the earlier.
+    pub fn add_other(&mut self, other: RawObject) {
+        let key = index_key(&other.meta.object);
+        if let Some(&at) = self.others_index.get(&key) {
+            self.others[at] = other;
+        } else {
+            self.others_index.insert(key, self.others.len());
+            self.others.push(other);
+        }
+    }
+
+    /// The account of that name. `default` always exists: the API server makes it with the namespace.
+    pub fn account(&self, namespace: &str, name: &str) -> Fact<&ServiceAccount> {
+        match self.accounts.get(&(namespace.to_owned(), name.to_owned())) {
+            Some(account) => Fact::Known(account),
+            None => self.missing("ServiceAccount", Some(namespace)),
+        }
+    }
+
+    /// All accounts of a namespace that are here.
+    pub fn accounts_in<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a ServiceAccount> {
+        self.accounts.values().filter(move |account| account.meta.namespace() == namespace)
+    }
+
+    /// All accounts that are here.
+    pub fn accounts(&self) -> impl Iterator<Item = &ServiceAccount> {
+        self.accounts.values()
+    }
+
+    /// All workloads that are here, in the order in which they were read.
+    pub fn workloads(&self) -> &[Workload] {
+        &self.workloads
+    }
+
+    /// The workload of that kind and name.
+    pub fn workload(&self, kind: &str, namespace: &str, name: &str) -> Option<&Workload> {
+        let key = ObjectRef::new("", kind, Some(namespace), name);
+        self.workload_index.get(&key).map(|&at| &self.workloads[at])
+    }
+
+    /// All pods that are here.
+    pub fn pods(&self) -> &[Pod] {
+        &self.pods
+    }
+
+    /// The pods that run as an account.
+    pub fn pods_of_account(&self, namespace: &str, account: &str) -> impl Iterator<Item = &Pod> {
+        let key = (namespace.to_owned(), account.to_owned());
+        self.pods_by_account.get(&key).into_iter().flatten().map(|&at| &self.pods[at])
+    }
+
+    /// The pods that a workload made: itself, or through the `ReplicaSets` or Jobs that it controls.
+    pub fn pods_of(&self, workload: &Workload) -> Vec<&Pod> {
+        let object = &workload.meta.object;
+        if workload.is_pod() {
+            return self.pods.iter().filter(|pod| pod.meta.object == *object).collect();
+        }
+        let mut pods = Vec::new();
+        let mut owners = vec![(object.kind.clone(), object.name.clone())];
+        owners.extend(
+            self.children(object).map(|child| (child.meta.object.kind.clone(), child.meta.object.name.clone())),
+        );
+        for (kind, name) in owners {
+            let key = (workload.meta.namespace().to_owned(), kind, name);
+            pods.extend(self.pods_by_controller.get(&key).into_iter().flatten().map(|&at| &self.pods[at]));
+        }
+        pods
+    }
+
+    /// The workloads that an object controls, such as the `ReplicaSets` of a Deployment.
+    pub fn children(&self, object: &ObjectRef) -> impl Iterator<Item = &Workload> {
+        let namespace = object.namespace.clone().unwrap_or_default();
+        let key = (namespace, object.kind.clone(), object.name.clone());
+        self.children_index.get(&key).into_iter().flatten().map(|&at| &self.workloads[at])
+    }
+
+    /// All objects of other kinds.
+    pub fn others(&self) -> &[RawObject] {
+        &self.others
+    }
+
+    /// The objects of another kind.
+    pub fn others_of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a RawObject> {
+        self.others.iter().filter(move |other| other.meta.object.kind == kind)
+    }
+
+    /// The object of another kind and that name.
+    pub fn other(&self, kind: &str, namespace: Option<&str>, name: &str) -> Fact<&RawObject> {
+        match self.others_index.get(&ObjectRef::new("", kind, namespace, name)) {
+            Some(&at) => Fact::Known(&self.others[at]),
+            None => self.missing(kind, namespace),
+        }
+    }
+}
+
+/// Objects are found by kind, namespace and name; the API version that a manifest uses does not make another object.
+fn index_key(object: &ObjectRef) -> ObjectRef {
+    ObjectRef { api_version: String::new(), ..object.clone() }
+}
+
+fn default_namespace(meta: &mut Meta, namespace: &str) {
+    meta.object.namespace.get_or_insert_with(|| namespace.to_owned());
+}
+
+/// The cluster-scoped kinds that identity has to do with.
+pub fn is_cluster_scoped(kind: &str) -> bool {
+    matches!(
+        kind,
+        "Namespace"
+            | "Node"
+            | "MutatingWebhookConfiguration"
+            | "ValidatingWebhookConfiguration"
+            | "ClusterRole"
+            | "ClusterRoleBinding"
+            | "CustomResourceDefinition"
+            | "CSIDriver"
+            | "PersistentVolume"
+            | "StorageClass"
+            | "PriorityClass"
+            | "APIService"
+            | "ClusterTriggerAuthentication"
+            | "ClusterSecretStore"
+            | "ClusterExternalSecret"
+            | "ClusterIssuer"
+            | "InfrastructureDescription"
+    )
+}
+
+/// JSON pointers of labels and annotations whose value is not a text, below the metadata at the given places.
+fn not_text(value: &Value, places: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut places = places.to_vec();
+    places.dedup();
+    for place in places {
+        for map in ["labels", "annotations"] {
+            let pointer = format!("{place}/metadata/{map}");
+            let Some(entries) = value.pointer(&pointer).and_then(Value::as_object) else { continue };
+            found.extend(
+                entries
+                    .iter()
+                    .filter(|(_, value)| !value.is_string())
+                    .map(|(key, _)| format!("{pointer}/{}", super::finding::pointer_token(key))),
+            );
+        }
+    }
+    found
+}
