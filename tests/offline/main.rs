@@ -1,0 +1,6 @@
+//! Tests that need neither a cluster nor Azure.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod webhook_properties;
+mod webhook_recordings;
