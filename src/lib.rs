@@ -1,5 +1,10 @@
 //! Finds out why a pod on Kubernetes does not get its Azure identity, proves it, and repairs it.
 
+pub mod chain;
+pub mod cli;
+pub mod inspect;
 pub mod manifest;
 pub mod model;
+pub mod report;
+pub mod rules;
 pub mod webhook;

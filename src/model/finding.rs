@@ -118,6 +118,20 @@ pub struct Fix {
     pub values: Option<String>,
     /// The patches that `fix` applies.
     pub changes: Vec<Change>,
+    /// What only a person knows, which `fix` asks for before it can make the change.
+    #[serde(skip)]
+    pub asks: Vec<Ask>,
+}
+
+/// A value that only a person knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// The client id, as an annotation of this account. The account is created where it does not exist.
+    ClientId(ObjectRef),
+    /// The tenant id, as an annotation of this account.
+    TenantId(ObjectRef),
+    /// Which service account the pod template of this workload names.
+    ServiceAccount(ObjectRef),
 }
 
 impl Fix {
@@ -128,7 +142,14 @@ impl Fix {
 
     /// A fix of the given kind, without changes yet.
     pub fn new(kind: FixKind, summary: impl Into<String>) -> Self {
-        Self { kind, summary: summary.into(), commands: Vec::new(), values: None, changes: Vec::new() }
+        Self {
+            kind,
+            summary: summary.into(),
+            commands: Vec::new(),
+            values: None,
+            changes: Vec::new(),
+            asks: Vec::new(),
+        }
     }
 
     /// Adds a command.
@@ -136,6 +157,18 @@ impl Fix {
     pub fn command(mut self, command: impl Into<String>) -> Self {
         self.commands.push(command.into());
         self
+    }
+
+    /// Adds something to ask for.
+    #[must_use]
+    pub fn ask(mut self, ask: Ask) -> Self {
+        self.asks.push(ask);
+        self
+    }
+
+    /// Whether `fix` can carry it out, perhaps after a question.
+    pub fn is_applicable(&self) -> bool {
+        !self.changes.is_empty() || !self.asks.is_empty() || self.kind == FixKind::Restart
     }
 
     /// Adds a change.

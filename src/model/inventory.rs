@@ -41,6 +41,7 @@ pub struct Inventory {
     pods_by_account: HashMap<(String, String), Vec<usize>>,
     others_index: HashMap<ObjectRef, usize>,
     children_index: HashMap<(String, String, String), Vec<usize>>,
+    workloads_by_account: HashMap<(String, String), Vec<usize>>,
 }
 
 impl Inventory {
@@ -130,6 +131,8 @@ impl Inventory {
             self.workloads[at] = workload;
         } else {
             self.workload_index.insert(key, self.workloads.len());
+            let account = (workload.meta.namespace().to_owned(), workload.account().to_owned());
+            self.workloads_by_account.entry(account).or_default().push(self.workloads.len());
             if let Some(owner) = workload.meta.controller() {
                 let key = (workload.meta.namespace().to_owned(), owner.kind.clone(), owner.name.clone());
                 self.children_index.entry(key).or_default().push(self.workloads.len());
@@ -195,6 +198,12 @@ impl Inventory {
         self.workload_index.get(&key).map(|&at| &self.workloads[at])
     }
 
+    /// The workloads whose pods run as an account.
+    pub fn workloads_of_account(&self, namespace: &str, account: &str) -> impl Iterator<Item = &Workload> {
+        let key = (namespace.to_owned(), account.to_owned());
+        self.workloads_by_account.get(&key).into_iter().flatten().map(|&at| &self.workloads[at])
+    }
+
     /// All pods that are here.
     pub fn pods(&self) -> &[Pod] {
         &self.pods
@@ -229,6 +238,29 @@ impl Inventory {
         let namespace = object.namespace.clone().unwrap_or_default();
         let key = (namespace, object.kind.clone(), object.name.clone());
         self.children_index.get(&key).into_iter().flatten().map(|&at| &self.workloads[at])
+    }
+
+    /// Whether nothing was read at all.
+    pub fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.workloads.is_empty() && self.pods.is_empty() && self.others.is_empty()
+    }
+
+    /// The kind of an object here that a word names: by kind, or by its regular plural, in any case.
+    pub fn kind_named(&self, word: &str) -> Option<String> {
+        let word = word.split('.').next().unwrap_or_default().to_lowercase();
+        let kinds = self.others.iter().map(|other| &other.meta.object.kind);
+        kinds
+            .chain(self.workloads.iter().map(|workload| &workload.meta.object.kind))
+            .find(|kind| {
+                let kind = kind.to_lowercase();
+                let plural = match kind.strip_suffix('y') {
+                    Some(stem) => format!("{stem}ies"),
+                    None if kind.ends_with('s') => format!("{kind}es"),
+                    None => format!("{kind}s"),
+                };
+                kind == word || plural == word
+            })
+            .cloned()
     }
 
     /// All objects of other kinds.

@@ -6,6 +6,7 @@
 pub mod fact;
 pub mod finding;
 pub mod inventory;
+pub mod kinds;
 pub mod object;
 pub mod pod;
 pub mod workload;

@@ -14,6 +14,7 @@ pub mod account;
 pub mod apply;
 pub mod fields;
 pub mod injection;
+pub mod install;
 pub mod keys;
 pub mod number;
 pub mod profile;

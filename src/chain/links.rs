@@ -1,0 +1,154 @@
+//! The links of a chain as a reader sees them: one line each, with what is known of it.
+
+use super::{Chain, Target};
+use crate::model::fact::Fact;
+use crate::model::finding::{Finding, Level, Link};
+use crate::report::model::{ChainLink, LinkState};
+use crate::webhook::keys;
+
+/// All links of a chain, judged by the findings about them.
+pub fn links(chain: &Chain<'_>, findings: &[Finding]) -> Vec<ChainLink> {
+    let mut broken_above = false;
+    let mut links = Vec::new();
+    for link in Link::ALL {
+        let own: Vec<&Finding> = findings.iter().filter(|finding| finding.link == link).collect();
+        let Some((mut state, mut summary)) = describe(chain, link) else { continue };
+        let worst = own.iter().map(|finding| finding.level).max();
+        let consequence = own.iter().all(|finding| !finding.blocked_by.is_empty());
+        match worst {
+            Some(Level::Error) if consequence => state = LinkState::Blocked,
+            Some(Level::Error) => state = LinkState::Broken,
+            Some(Level::Warning) => state = LinkState::Warning,
+            Some(Level::Info) | None => {}
+        }
+        if matches!(state, LinkState::Broken | LinkState::Warning)
+            && let Some(finding) = own.iter().max_by_key(|finding| (finding.root_cause, finding.level))
+        {
+            summary = headline(finding, link);
+        }
+        let depends = matches!(link, Link::Pod | Link::Token);
+        if broken_above && depends && matches!(state, LinkState::Ok | LinkState::Skipped) {
+            state = LinkState::Blocked;
+        }
+        broken_above |= state == LinkState::Broken;
+        links.push(ChainLink {
+            link,
+            state,
+            summary,
+            findings: own.iter().map(|finding| finding.id.clone()).collect(),
+        });
+    }
+    links
+}
+
+/// The first half of a finding's sentence: what is wrong, without what follows from it, and without the words that
+/// the link's title says already.
+fn headline(finding: &Finding, link: Link) -> String {
+    let half = finding.message.split("; ").next().unwrap_or_default();
+    let half = half.strip_prefix("the ").unwrap_or(half);
+    half.strip_prefix(link.title()).unwrap_or(half).trim_start().to_owned()
+}
+
+/// What is known of a link, as if nothing were wrong with it; `None` where the chain does not have it.
+fn describe(chain: &Chain<'_>, link: Link) -> Option<(LinkState, String)> {
+    match link {
+        Link::Cluster => Some(cluster(chain)),
+        Link::Webhook => Some(webhook(chain)),
+        Link::ServiceAccount => Some(account(chain)),
+        Link::PodTemplate => chain.workload().map(|_| template(chain)),
+        Link::Pod => chain.workload().filter(|_| chain.is_live()).map(|_| pods(chain)),
+        Link::Token => Some(token(chain)),
+        Link::FederatedCredential => Some((LinkState::Skipped, needed_credential(chain))),
+        Link::Identity | Link::Role | Link::Application => None,
+    }
+}
+
+fn unread<T>(fact: &Fact<T>, not_asked: &str) -> (LinkState, String) {
+    match fact.why() {
+        Some(why) => (LinkState::Unknown, format!("could not be read: {why}")),
+        None => (LinkState::Skipped, not_asked.to_owned()),
+    }
+}
+
+fn cluster(chain: &Chain<'_>) -> (LinkState, String) {
+    let cluster = chain.cluster();
+    let version =
+        cluster.kubernetes_version.known().map(|version| format!("Kubernetes {}", version.trim_start_matches('v')));
+    match (&cluster.issuer, version) {
+        (Fact::Known(issuer), Some(version)) => (LinkState::Ok, format!("{version}, issuer {issuer}")),
+        (Fact::Known(issuer), None) => (LinkState::Ok, format!("issuer {issuer}")),
+        (issuer, Some(version)) => match issuer.why() {
+            Some(why) => (LinkState::Ok, format!("{version}, issuer not read ({why})")),
+            None => (LinkState::Ok, version),
+        },
+        (issuer, None) => unread(issuer, "not asked: manifests only"),
+    }
+}
+
+fn webhook(chain: &Chain<'_>) -> (LinkState, String) {
+    match chain.webhook() {
+        Fact::Known(webhook) => (LinkState::Ok, webhook.to_string()),
+        Fact::Absent => (LinkState::Skipped, "not installed".to_owned()),
+        other => unread(&other, "not among the manifests"),
+    }
+}
+
+fn account(chain: &Chain<'_>) -> (LinkState, String) {
+    let name = chain.account_name();
+    match chain.account() {
+        Fact::Known(account) => match account.meta.annotation(keys::CLIENT_ID) {
+            Some(id) if !id.is_empty() => (LinkState::Ok, format!("{name}, client id {id}")),
+            _ => (LinkState::Ok, format!("{name}, no client id")),
+        },
+        Fact::Absent => (LinkState::Ok, format!("{name} does not exist")),
+        other => {
+            let (state, why) = unread(&other, "not among the manifests");
+            (state, format!("{name}, {why}"))
+        }
+    }
+}
+
+fn template(chain: &Chain<'_>) -> (LinkState, String) {
+    if chain.is_labelled() {
+        (LinkState::Ok, format!("carries {}: \"true\"", keys::USE_LABEL))
+    } else {
+        (LinkState::Ok, "does not ask the webhook for identity".to_owned())
+    }
+}
+
+fn pods(chain: &Chain<'_>) -> (LinkState, String) {
+    match chain.pods() {
+        Fact::Known([]) => (LinkState::Skipped, "none run".to_owned()),
+        Fact::Known(pods) => {
+            let mutated = pods.iter().filter(|pod| crate::chain::running::is_mutated(&pod.spec)).count();
+            let what = match mutated {
+                0 => "nothing injected".to_owned(),
+                n if n == pods.len() => "token and variables injected".to_owned(),
+                n => format!("{n} of them injected"),
+            };
+            (LinkState::Ok, format!("{} running, {what}", pods.len()))
+        }
+        other => unread(&other, "no live objects"),
+    }
+}
+
+fn token(chain: &Chain<'_>) -> (LinkState, String) {
+    let Target::Workload(workload) = chain.target() else {
+        return (LinkState::Skipped, format!("subject {}", chain.subject()));
+    };
+    let next = format!("kubectl wi exec-probe {} -n {}", workload.meta.object.argument(), chain.namespace());
+    if chain.is_live() {
+        (LinkState::Skipped, format!("not read; {next}"))
+    } else {
+        (LinkState::Skipped, format!("subject {}", chain.subject()))
+    }
+}
+
+/// What Azure has to know, in words.
+fn needed_credential(chain: &Chain<'_>) -> String {
+    let issuer = match &chain.cluster().issuer {
+        Fact::Known(issuer) => format!("issuer {issuer}, "),
+        _ => String::new(),
+    };
+    format!("not checked; must name {issuer}subject {}, audience {}", chain.subject(), chain.audience())
+}

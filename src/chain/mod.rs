@@ -1,0 +1,353 @@
+//! The chain: everything that is known of one workload's way to its identity.
+//!
+//! A [`Chain`] is what rules read. Its methods note which facts were read, so that a test can hold every rule to the
+//! facts that it declares, and so that a fact that is missing can be named together with the rules that needed it.
+
+pub mod links;
+pub mod meant;
+pub mod near;
+pub mod running;
+pub mod select;
+
+use crate::model::fact::Fact;
+use crate::model::finding::pointer_token;
+use crate::model::inventory::{Inventory, RawObject};
+use crate::model::object::ObjectRef;
+use crate::model::pod::PodTemplate;
+use crate::model::workload::{Pod, ServiceAccount, Workload};
+use crate::rules::{FactSet, Reads};
+use crate::webhook::install::WebhookInstallation;
+use crate::webhook::{AccountView, Denial, Injection, Naming, WebhookSettings, WebhookVersion, injection, keys};
+use meant::{Reason, TokenSource};
+use std::cell::{Cell, OnceCell};
+
+/// What is known of the cluster as a whole.
+#[derive(Debug, Clone, Default)]
+pub struct Cluster {
+    /// Name of the kubeconfig's context.
+    pub context: Option<String>,
+    /// Address of the API server.
+    pub server: Option<String>,
+    /// What the API server calls its version, such as `v1.34.4`.
+    pub kubernetes_version: Fact<String>,
+    /// The issuer of service account tokens.
+    pub issuer: Fact<String>,
+    /// The identity webhook.
+    pub webhook: Fact<WebhookInstallation>,
+}
+
+/// What is inspected.
+#[derive(Debug, Clone, Copy)]
+pub enum Target<'a> {
+    /// Something that makes pods, or a bare pod.
+    Workload(&'a Workload),
+    /// An account that no workload here uses.
+    Account(&'a ServiceAccount),
+    /// An object that configures identity and has no workload here.
+    Other(&'a RawObject),
+}
+
+impl<'a> Target<'a> {
+    /// Which object it is.
+    pub fn object(&self) -> &'a ObjectRef {
+        match self {
+            Self::Workload(workload) => &workload.meta.object,
+            Self::Account(account) => &account.meta.object,
+            Self::Other(other) => &other.meta.object,
+        }
+    }
+}
+
+/// One target with all that is known of its way to an identity.
+pub struct Chain<'a> {
+    target: Target<'a>,
+    inventory: &'a Inventory,
+    cluster: &'a Cluster,
+    reads: Cell<FactSet>,
+    reasons: OnceCell<Vec<Reason>>,
+    pods: OnceCell<Vec<&'a Pod>>,
+}
+
+impl<'a> Chain<'a> {
+    /// The chain of a target.
+    pub fn new(target: Target<'a>, inventory: &'a Inventory, cluster: &'a Cluster) -> Self {
+        Self { target, inventory, cluster, reads: Cell::default(), reasons: OnceCell::new(), pods: OnceCell::new() }
+    }
+
+    fn note(&self, read: Reads) {
+        self.reads.set(self.reads.get().with(read));
+    }
+
+    /// The facts that were read since the last call.
+    pub fn take_reads(&self) -> FactSet {
+        self.reads.take()
+    }
+
+    /// What is inspected.
+    pub fn target(&self) -> Target<'a> {
+        self.target
+    }
+
+    /// The workload, where the target is one.
+    pub fn workload(&self) -> Option<&'a Workload> {
+        self.note(Reads::Template);
+        self.peek_workload()
+    }
+
+    /// The workload, for the judgement whether it is meant for identity, which comes before all rules.
+    pub(crate) fn peek_workload(&self) -> Option<&'a Workload> {
+        match self.target {
+            Target::Workload(workload) => Some(workload),
+            Target::Account(_) | Target::Other(_) => None,
+        }
+    }
+
+    /// The pod template, where the target is a workload.
+    pub fn template(&self) -> Option<&'a PodTemplate> {
+        Some(&self.workload()?.template)
+    }
+
+    /// JSON pointer, below the workload, of something in its pod template.
+    pub fn template_path(&self, below: &str) -> String {
+        format!("{}{below}", self.peek_workload().map_or("", Workload::template_pointer))
+    }
+
+    /// The namespace of the target.
+    pub fn namespace(&self) -> &'a str {
+        self.target.object().namespace.as_deref().unwrap_or_default()
+    }
+
+    /// Name of the account that the pods run as.
+    pub fn account_name(&self) -> &'a str {
+        self.note(Reads::Template);
+        match self.target {
+            Target::Workload(workload) => workload.account(),
+            Target::Account(account) => account.meta.name(),
+            Target::Other(_) => "default",
+        }
+    }
+
+    /// The account that the pods run as.
+    pub fn account(&self) -> Fact<&'a ServiceAccount> {
+        self.note(Reads::Account);
+        self.account_fact()
+    }
+
+    fn account_fact(&self) -> Fact<&'a ServiceAccount> {
+        match self.target {
+            Target::Workload(workload) => self.inventory.account(workload.meta.namespace(), workload.account()),
+            Target::Account(account) => Fact::Known(account),
+            Target::Other(_) => Fact::NotAsked,
+        }
+    }
+
+    pub(crate) fn peek_account(&self) -> Option<&'a ServiceAccount> {
+        match self.account_fact() {
+            Fact::Known(account) => Some(account),
+            _ => None,
+        }
+    }
+
+    /// The accounts of the namespace that were read.
+    pub fn accounts(&self) -> impl Iterator<Item = &'a ServiceAccount> {
+        self.note(Reads::Accounts);
+        self.inventory.accounts_in(self.namespace())
+    }
+
+    /// The pods that run, newest first; `NotAsked` where the source has no live objects.
+    pub fn pods(&self) -> Fact<&[&'a Pod]> {
+        self.note(Reads::Pods);
+        let pods = self.pods.get_or_init(|| {
+            let mut pods = self.peek_workload().map(|w| self.inventory.pods_of(w)).unwrap_or_default();
+            pods.retain(|pod| pod.is_live());
+            pods.sort_by(|a, b| b.meta.created.cmp(&a.meta.created).then_with(|| a.meta.object.cmp(&b.meta.object)));
+            pods
+        });
+        if pods.is_empty() {
+            return self.inventory.coverage("Pod", Some(self.namespace())).map(|()| pods.as_slice());
+        }
+        Fact::Known(pods.as_slice())
+    }
+
+    /// The workloads of the namespace.
+    pub fn workloads(&self) -> impl Iterator<Item = &'a Workload> {
+        self.note(Reads::Workloads);
+        let namespace = self.namespace();
+        self.inventory.workloads().iter().filter(move |workload| workload.meta.namespace() == namespace)
+    }
+
+    /// The identity webhook.
+    pub fn webhook(&self) -> Fact<&'a WebhookInstallation> {
+        self.note(Reads::Webhook);
+        self.cluster.webhook.as_ref()
+    }
+
+    /// The cluster as a whole.
+    pub fn cluster(&self) -> &'a Cluster {
+        self.note(Reads::Cluster);
+        self.cluster
+    }
+
+    /// The namespace object.
+    pub fn namespace_object(&self) -> Fact<&'a RawObject> {
+        self.note(Reads::Namespace);
+        self.inventory.other("Namespace", None, self.namespace())
+    }
+
+    /// All that was read, for rules about other objects.
+    pub fn inventory(&self) -> &'a Inventory {
+        self.note(Reads::Objects);
+        self.inventory
+    }
+
+    /// Why the workload counts as meant for workload identity; empty where it does not.
+    pub fn meant(&self) -> &[Reason] {
+        self.reasons.get_or_init(|| meant::reasons(self))
+    }
+
+    /// Whether the workload counts as meant for workload identity.
+    pub fn is_meant(&self) -> bool {
+        !self.meant().is_empty()
+    }
+
+    /// How the workload takes its token.
+    pub fn token_source(&self) -> TokenSource {
+        self.peek_workload().map_or(TokenSource::TokenRequest, |workload| meant::token_source(&workload.template))
+    }
+
+    /// Whether the webhook has to act for this workload to work.
+    pub fn needs_injection(&self) -> bool {
+        self.is_meant() && self.token_source() == TokenSource::Injected
+    }
+
+    /// Whether the pod template carries the label exactly as the webhook's selector wants it.
+    pub fn is_labelled(&self) -> bool {
+        self.template().is_some_and(|t| t.metadata.label(keys::USE_LABEL) == Some(keys::USE_LABEL_VALUE))
+    }
+
+    /// Whether another workload of the namespace runs as the same account and carries the label.
+    pub(crate) fn labelled_sibling_shares_account(&self) -> bool {
+        let Some(me) = self.peek_workload() else { return false };
+        self.inventory.workloads_of_account(self.namespace(), me.account()).any(|other| {
+            other.meta.object != me.meta.object
+                && other.template.metadata.label(keys::USE_LABEL) == Some(keys::USE_LABEL_VALUE)
+                && !is_part_of(other, me)
+        })
+    }
+
+    /// Whether the source has live objects at all.
+    pub fn is_live(&self) -> bool {
+        match self.target {
+            Target::Workload(workload) => workload.meta.origin.is_cluster() || workload.meta.uid.is_some(),
+            Target::Account(account) => account.meta.origin.is_cluster(),
+            Target::Other(other) => other.meta.origin.is_cluster(),
+        }
+    }
+
+    /// The subject of the token that the pods get.
+    pub fn subject(&self) -> String {
+        format!("system:serviceaccount:{}:{}", self.namespace(), self.account_name())
+    }
+
+    /// Why a declared fact could not be read, with what it is called; `None` where it was read or nobody asked.
+    pub fn gap(&self, read: Reads) -> Option<(String, String)> {
+        let (what, why) = match read {
+            Reads::Account | Reads::Accounts => {
+                (format!("service accounts of {}", self.namespace()), self.account_fact().map(|_| ()).why())
+            }
+            Reads::Pods => {
+                (format!("pods of {}", self.namespace()), self.inventory.coverage("Pod", Some(self.namespace())).why())
+            }
+            Reads::Webhook => ("the identity webhook".to_owned(), self.cluster.webhook.as_ref().map(|_| ()).why()),
+            Reads::Namespace => (
+                format!("namespace {}", self.namespace()),
+                self.inventory.other("Namespace", None, self.namespace()).map(|_| ()).why(),
+            ),
+            Reads::Cluster => ("the issuer of the cluster".to_owned(), self.cluster.issuer.as_ref().map(|_| ()).why()),
+            Reads::Events => (
+                format!("events of {}", self.namespace()),
+                self.inventory.coverage("Event", Some(self.namespace())).why(),
+            ),
+            Reads::Template | Reads::Workloads | Reads::Objects => return None,
+        };
+        Some((what, why?))
+    }
+}
+
+/// Whether a workload was made by the other: a `ReplicaSet` of a Deployment, a Job of a `CronJob`.
+fn is_part_of(child: &Workload, parent: &Workload) -> bool {
+    let owned = |child: &Workload, parent: &Workload| {
+        child
+            .meta
+            .controller()
+            .is_some_and(|owner| owner.kind == parent.meta.object.kind && owner.name == parent.meta.object.name)
+    };
+    owned(child, parent) || owned(parent, child)
+}
+
+/// JSON pointer below a template: `/metadata/labels/KEY`.
+pub fn label_path(key: &str) -> String {
+    format!("/metadata/labels/{}", pointer_token(key))
+}
+
+/// JSON pointer: `/metadata/annotations/KEY`.
+pub fn annotation_path(key: &str) -> String {
+    format!("/metadata/annotations/{}", pointer_token(key))
+}
+
+/// What the webhook would make of the pods of a template.
+impl Chain<'_> {
+    /// What the webhook adds to the pods, or why it refuses them; `None` where account or webhook are not known well
+    /// enough, or where nothing asks for it.
+    pub fn injection(&self) -> Option<Result<Injection, Denial>> {
+        let workload = self.workload()?;
+        let account = match self.account() {
+            Fact::Known(account) => Some(AccountView {
+                name: account.meta.name(),
+                labels: account.meta.labels.as_ref(),
+                annotations: account.meta.annotations.as_ref(),
+            }),
+            Fact::Absent => None,
+            _ => return None,
+        };
+        let settings = match self.webhook() {
+            Fact::Known(webhook) => webhook.settings.clone(),
+            _ => WebhookSettings::new(WebhookVersion::NEWEST),
+        };
+        Some(injection::injection(&workload.template, Naming::Unknown, account, &settings))
+    }
+
+    /// Audience of the token that the pods get.
+    pub fn audience(&self) -> String {
+        match self.injection() {
+            Some(Ok(injection)) => injection.token.audience,
+            _ => keys::DEFAULT_AUDIENCE.to_owned(),
+        }
+    }
+
+    /// What `AZURE_FEDERATED_TOKEN_FILE` says in the pods, or would say; `None` where the webhook is not known.
+    pub fn token_file(&self) -> Option<String> {
+        if let Fact::Known(pods) = self.pods() {
+            let told = pods.iter().find_map(|pod| {
+                let mut containers = pod.spec.all_containers();
+                containers.find_map(|(_, _, c)| c.variable(keys::ENV_TOKEN_FILE)?.literal().map(str::to_owned))
+            });
+            if told.is_some() {
+                return told;
+            }
+        }
+        match (self.webhook(), self.injection()) {
+            (Fact::Known(_), Some(Ok(injection))) if self.needs_injection() => Some(injection.token.file),
+            _ => None,
+        }
+    }
+
+    /// The client id that the containers set themselves, where they do.
+    pub fn client_id_of_application(&self) -> Option<String> {
+        let mut containers = self.peek_workload()?.template.spec.all_containers();
+        containers.find_map(|(_, _, container)| {
+            let id = container.variable(keys::ENV_CLIENT_ID)?.literal()?;
+            (!id.is_empty()).then(|| id.to_owned())
+        })
+    }
+}

@@ -1,0 +1,215 @@
+//! `kubectl wi inspect`.
+
+use super::error::Failure;
+use super::output::{self, Format, Output};
+use super::terminal::Terminal;
+use super::{Cli, Surroundings, words};
+use crate::chain::select::{Missing, Scope, Selection, parse_selector};
+use crate::inspect::{Input, Wanted, exit_code, inspect};
+use crate::manifest::collect::Collector;
+use crate::manifest::read::{self, Paths};
+use crate::model::finding::Level;
+use crate::report::model::InspectReport;
+use crate::report::text;
+use std::io::Write;
+
+/// Arguments of `inspect`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kubectl wi inspect deploy/velero -n velero\n  kubectl wi inspect -A --fail-on warning\n  kubectl wi inspect sa/velero-server -n velero -o json\n  helm template velero vmware-tanzu/velero | kubectl wi inspect -f -"
+)]
+pub struct Args {
+    /// What to inspect: TYPE/NAME ..., TYPE NAME, or TYPE; without it, the whole namespace
+    #[arg(value_name = "TYPE/NAME")]
+    words: Vec<String>,
+    /// All namespaces
+    #[arg(short = 'A', long)]
+    all_namespaces: bool,
+    /// Only workloads whose labels match
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    selector: Option<String>,
+    /// Inspect manifests instead of a cluster: a file, a directory, or - for standard input
+    #[arg(short = 'f', long = "filename", value_name = "FILE")]
+    files: Vec<String>,
+    /// Read directories with all that is below them
+    #[arg(short = 'R', long, requires = "files")]
+    recursive: bool,
+    /// The files are the whole cluster: what is not there is absent
+    #[arg(long, requires = "files")]
+    as_cluster: bool,
+    /// The issuer of the cluster's tokens, where it cannot be read
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+    /// Only these rules, by code or prefix
+    #[arg(long, value_name = "CODES", value_delimiter = ',')]
+    select: Vec<String>,
+    /// Not these rules, by code or prefix
+    #[arg(long, value_name = "CODES", value_delimiter = ',')]
+    ignore: Vec<String>,
+    /// The lowest level to show
+    #[arg(long, value_enum, default_value = "info", value_name = "LEVEL")]
+    show: ShowLevel,
+    /// The lowest level that makes the exit code 1
+    #[arg(long, value_enum, default_value = "error", value_name = "LEVEL")]
+    fail_on: FailLevel,
+    /// How to print it: text, wide, json, yaml, jsonl, name; FORMAT=FILE writes to a file; may be repeated
+    #[arg(short, long, value_name = "FORMAT[=FILE]", default_value = "text")]
+    output: Vec<Output>,
+}
+
+/// `--show`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ShowLevel {
+    /// Everything
+    Info,
+    /// Warnings and errors
+    Warning,
+    /// Errors
+    Error,
+}
+
+/// `--fail-on`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum FailLevel {
+    /// On anything
+    Info,
+    /// On warnings and errors
+    Warning,
+    /// On errors
+    Error,
+    /// Never
+    Never,
+}
+
+impl From<ShowLevel> for Level {
+    fn from(level: ShowLevel) -> Self {
+        match level {
+            ShowLevel::Info => Self::Info,
+            ShowLevel::Warning => Self::Warning,
+            ShowLevel::Error => Self::Error,
+        }
+    }
+}
+
+impl FailLevel {
+    fn level(self) -> Option<Level> {
+        match self {
+            Self::Info => Some(Level::Info),
+            Self::Warning => Some(Level::Warning),
+            Self::Error => Some(Level::Error),
+            Self::Never => None,
+        }
+    }
+}
+
+/// Runs `inspect`.
+pub fn run(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, Failure> {
+    let (input, wanted) = if args.files.is_empty() { live(args, cli)? } else { files(args, cli, around)? };
+    let report = inspect(&input, &wanted).map_err(|missing| not_found(&missing, &wanted, args))?;
+    print(args, cli, &report, around)?;
+    Ok(exit_code(&report, args.fail_on.level()))
+}
+
+fn wanted(args: &Args, scope: Scope, other_kind: &dyn Fn(&str) -> Option<String>) -> Result<Wanted, Failure> {
+    let items = words::items(&args.words, other_kind)?;
+    let labels = match &args.selector {
+        Some(text) => parse_selector(text).map_err(|error| Failure::new(error, None))?,
+        None => Vec::new(),
+    };
+    let selection = Selection { scope, items, labels };
+    Ok(Wanted { selection, select: args.select.clone(), ignore: args.ignore.clone() })
+}
+
+/// Reads manifests; no kubeconfig is looked at.
+fn files(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Input, Wanted), Failure> {
+    let namespace = cli.kubectl.namespace();
+    let mut collector = Collector::new(namespace.unwrap_or("default"));
+    let paths = Paths { paths: args.files.clone(), recursive: args.recursive };
+    let texts = read::read(&paths, around.stdin, &mut collector)?;
+    let input = collector.finish(texts, args.as_cluster, args.issuer.as_deref());
+    if input.inventory.is_empty()
+        && let Some(problem) = input.problems.first()
+    {
+        let more = match input.problems.len() {
+            1 => String::new(),
+            n => format!(" (and {} more)", n - 1),
+        };
+        let text = format!("{}:{}: {}{more}", problem.file, problem.line, problem.message);
+        return Err(Failure::new(text, problem.hint.clone()));
+    }
+    let scope = match namespace {
+        Some(namespace) if !args.all_namespaces => Scope::Namespace(namespace.to_owned()),
+        _ => Scope::All,
+    };
+    let wanted = wanted(args, scope, &|word| input.inventory.kind_named(word))?;
+    Ok((input, wanted))
+}
+
+fn live(_args: &Args, _cli: &Cli) -> Result<(Input, Wanted), Failure> {
+    Err(Failure::new("reading a cluster does not work yet", Some("kubectl wi inspect -f FILE".to_owned())))
+}
+
+fn not_found(missing: &[Missing], wanted: &Wanted, args: &Args) -> Failure {
+    let what: Vec<&str> = missing.iter().map(|missing| missing.what.as_str()).collect();
+    let place = match &wanted.selection.scope {
+        Scope::Namespace(namespace) => format!(" in namespace {namespace}"),
+        Scope::All if args.files.is_empty() => " in any namespace".to_owned(),
+        Scope::All => " in these files".to_owned(),
+    };
+    let nearest: Vec<String> = missing.iter().flat_map(|missing| missing.nearest.clone()).collect();
+    let hint = match (nearest.as_slice(), &wanted.selection.scope) {
+        ([], Scope::Namespace(_)) => Some("-n NAMESPACE looks elsewhere, -A everywhere".to_owned()),
+        ([], Scope::All) => None,
+        (near, _) => Some(format!("did you mean {}?", near.join(", "))),
+    };
+    Failure::new(format!("{} not found{place}", what.join(", ")), hint)
+}
+
+fn print(args: &Args, cli: &Cli, report: &InspectReport, around: &mut Surroundings<'_>) -> Result<(), Failure> {
+    for output in &args.output {
+        let mut drawing = Drawing { format: output.format, show: args.show.into(), terminal: around.terminal, cli };
+        match &output.file {
+            None => drawing.write(report, around.stdout)?,
+            Some(path) => {
+                drawing.terminal.stdout = false;
+                let unwritable = |error: std::io::Error| Failure::new(format!("cannot write {path}: {error}"), None);
+                let mut file = std::fs::File::create(path).map_err(unwritable)?;
+                drawing.write(report, &mut file)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Drawing<'a> {
+    format: Format,
+    show: Level,
+    terminal: Terminal,
+    cli: &'a Cli,
+}
+
+impl Drawing<'_> {
+    fn write(&self, report: &InspectReport, out: &mut dyn Write) -> Result<(), Failure> {
+        match self.format {
+            Format::Text | Format::Wide => {
+                let style = self.terminal.style(self.cli.color);
+                let options = text::Options { style, show: self.show, wide: self.format == Format::Wide };
+                out.write_all(text::draw(report, options).as_bytes())?;
+            }
+            Format::Json => output::write_json(out, report)?,
+            Format::Yaml => output::write_yaml(out, report)?,
+            Format::Jsonl => {
+                for target in &report.targets {
+                    output::write_json_line(out, target)?;
+                }
+                output::write_json_line(out, &InspectReport { targets: Vec::new(), ..report.clone() })?;
+            }
+            Format::Name => {
+                for target in &report.targets {
+                    writeln!(out, "{}/{}", target.object.kind.to_lowercase(), target.object.name)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

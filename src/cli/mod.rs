@@ -1,0 +1,103 @@
+//! The command line: parses, wires, prints; knows nothing of identity.
+
+pub mod error;
+pub mod explain;
+pub mod inspect;
+pub mod kubectl_flags;
+pub mod output;
+pub mod terminal;
+pub mod words;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use error::Failure;
+use kubectl_flags::KubectlFlags;
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use terminal::{ColorChoice, Terminal};
+
+/// Finds out why a pod does not get its Azure identity, proves it, and repairs it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubectl-wi",
+    bin_name = "kubectl wi",
+    version,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    after_help = "First steps:\n  kubectl wi inspect deploy/velero -n velero    one workload: its chain drawn, root cause first\n  kubectl wi inspect -A                         every workload that is meant for identity\n  helm template velero vmware-tanzu/velero | kubectl wi inspect -f -\n\nExit codes: 0 nothing found, 1 findings, 2 could not run, 3 incomplete"
+)]
+pub struct Cli {
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    color: ColorChoice,
+    #[command(flatten)]
+    kubectl: KubectlFlags,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show why identity works or does not: the whole chain, root cause first
+    Inspect(inspect::Args),
+    /// Explain a rule: what it finds, why that breaks, how to mend it
+    Explain(explain::Args),
+}
+
+/// What the program reads and writes, and what it knows of its surroundings: passed in, so that tests can tell.
+pub struct Surroundings<'a> {
+    /// Standard input.
+    pub stdin: &'a mut dyn Read,
+    /// Standard output: results only.
+    pub stdout: &'a mut dyn Write,
+    /// Standard error: everything else.
+    pub stderr: &'a mut dyn Write,
+    /// What the terminal can do.
+    pub terminal: Terminal,
+}
+
+/// The command line as clap sees it, for help, completions and the reference.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs the program with its arguments; the exit code comes back.
+pub fn run(args: Vec<OsString>, around: &mut Surroundings<'_>) -> u8 {
+    let structured = output::wants_structure(&args);
+    let cli = match Cli::command().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, structured, around),
+    };
+    let outcome = match &cli.command {
+        Command::Inspect(args) => inspect::run(args, &cli, around),
+        Command::Explain(args) => explain::run(args, &cli, around),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(Failure::Closed) => 0,
+        Err(failure) => {
+            let message = failure.into_message();
+            if structured {
+                let _ = output::write_error(around.stdout, &message);
+            }
+            let style = around.terminal.style_for_errors(cli.color);
+            let _ = write!(around.stderr, "{}", message.draw(style));
+            2
+        }
+    }
+}
+
+/// Help and version go to standard output with 0; everything else is a usage error with 2.
+fn usage(error: &clap::Error, structured: bool, around: &mut Surroundings<'_>) -> u8 {
+    use clap::error::ErrorKind;
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let _ = write!(around.stdout, "{}", error.render());
+        return 0;
+    }
+    let text = error.render().to_string();
+    if structured {
+        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let _ = output::write_error(around.stdout, &error::Message { text: first, hint: None });
+    }
+    let _ = write!(around.stderr, "{text}");
+    2
+}

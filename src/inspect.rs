@@ -1,0 +1,314 @@
+//! The whole way from objects to a report: select, build the chains, run the rules, relate what they found.
+//!
+//! Pure: whoever calls it has read the objects before, and prints or applies the report afterwards.
+
+use crate::chain::meant::TokenSource;
+use crate::chain::select::{Missing, Selection, select};
+use crate::chain::{Chain, Cluster, Target, links};
+use crate::manifest::locate::locate;
+use crate::manifest::read::{Problem, Texts};
+use crate::model::fact::Fact;
+use crate::model::finding::{Confidence, Finding, Level, Link, SourceLocation, finding_id};
+use crate::model::inventory::Inventory;
+use crate::model::object::{Meta, ObjectRef, Origin};
+use crate::report::model::{
+    API_VERSION, ClusterReport, IdentityReport, InspectReport, Summary, TargetReport, Unknown, Verdict, WebhookReport,
+};
+use crate::rules::{page, registry, relate};
+use crate::webhook::keys;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Everything that was read.
+#[derive(Debug, Default)]
+pub struct Input {
+    /// The objects.
+    pub inventory: Inventory,
+    /// The cluster as a whole.
+    pub cluster: Cluster,
+    /// Documents that could not be read.
+    pub problems: Vec<Problem>,
+    /// Texts of the files, to find places in.
+    pub texts: Texts,
+}
+
+/// What the user wants to see.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// What is inspected.
+    pub selection: Selection,
+    /// `--select`: only these codes, by prefix; empty: all.
+    pub select: Vec<String>,
+    /// `--ignore`: not these codes, by prefix.
+    pub ignore: Vec<String>,
+}
+
+impl Wanted {
+    fn wants(&self, code: &str) -> bool {
+        let any = |list: &[String]| list.iter().any(|selector| registry::matches(selector, code));
+        (self.select.is_empty() || any(&self.select)) && !any(&self.ignore)
+    }
+
+    /// Whether single objects were named, which then are reported even where they are not meant for identity.
+    pub fn names_objects(&self) -> bool {
+        !self.selection.items.is_empty()
+    }
+}
+
+/// Inspects what was selected.
+pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Missing>> {
+    let targets = select(&input.inventory, &wanted.selection)?;
+    let mut report = InspectReport {
+        api_version: API_VERSION,
+        kind: "InspectReport",
+        cluster: cluster_report(&input.cluster),
+        targets: Vec::new(),
+        findings: input.problems.iter().map(invalid_object).filter(|finding| wanted.wants(finding.code)).collect(),
+        summary: Summary::default(),
+        unknown: Vec::new(),
+    };
+    let mut gaps: BTreeMap<(String, String), BTreeSet<&'static str>> = BTreeMap::new();
+    let mut of_cluster: HashMap<String, Finding> = HashMap::new();
+    let mut order = Vec::new();
+    for target in targets {
+        let chain = Chain::new(target, &input.inventory, &input.cluster);
+        if !chain.is_meant() && !wanted.names_objects() {
+            report.summary.skipped += 1;
+            continue;
+        }
+        let mut findings = registry::check(&chain);
+        findings.retain(|finding| wanted.wants(finding.code));
+        relate::relate(&mut findings);
+        locate_findings(&mut findings, target, input);
+        let links = links::links(&chain, &findings);
+        let open = if chain.is_meant() { collect_gaps(&chain, wanted, &mut gaps) } else { false };
+        let verdict = verdict(&chain, &findings, open);
+        for finding in findings.iter().filter(|finding| is_of_cluster(finding)) {
+            if !of_cluster.contains_key(&finding.id) {
+                order.push(finding.id.clone());
+                of_cluster.insert(finding.id.clone(), finding.clone());
+            }
+        }
+        findings.retain(|finding| !is_of_cluster(finding));
+        report.targets.push(TargetReport {
+            object: target.object().clone(),
+            application: None,
+            owner: None,
+            service_account: matches!(target, Target::Workload(_) | Target::Account(_))
+                .then(|| chain.account_name().to_owned()),
+            identities: identities(&chain),
+            token_file: chain.token_file(),
+            verdict,
+            chain: links,
+            findings,
+            place: place(target),
+            fix_arguments: fix_arguments(target),
+        });
+    }
+    report.findings.extend(order.into_iter().filter_map(|id| of_cluster.remove(&id)));
+    report.unknown = gaps
+        .into_iter()
+        .map(|((what, why), rules)| Unknown { what, why, rules: rules.into_iter().collect() })
+        .collect();
+    count(&mut report);
+    Ok(report)
+}
+
+/// Findings about the cluster itself are told once, whatever the number of workloads that suffer.
+fn is_of_cluster(finding: &Finding) -> bool {
+    matches!(finding.link, Link::Cluster | Link::Webhook)
+}
+
+fn invalid_object(problem: &Problem) -> Finding {
+    let object = ObjectRef::new("", "File", None, &problem.file);
+    let path = format!("line {}", problem.line);
+    let mut finding = Finding {
+        id: finding_id("WI003", &object, &path),
+        code: "WI003",
+        name: "invalid-object",
+        level: Level::Error,
+        confidence: Confidence::Observed,
+        object,
+        path: String::new(),
+        source: Some(SourceLocation {
+            file: problem.file.clone(),
+            line: problem.line,
+            column: problem.column,
+            text: String::new(),
+        }),
+        message: problem.message.clone(),
+        evidence: Vec::new(),
+        root_cause: false,
+        blocked_by: Vec::new(),
+        points_to: Vec::new(),
+        fix: None,
+        docs: page::url("WI003"),
+        link: Link::Application,
+    };
+    finding.fix = problem.hint.as_ref().map(|hint| {
+        crate::model::finding::Fix::manual("render or mend the document; the rest was inspected").command(hint.clone())
+    });
+    finding
+}
+
+fn cluster_report(cluster: &Cluster) -> Option<ClusterReport> {
+    let any = cluster.server.is_some()
+        || cluster.issuer.known().is_some()
+        || cluster.webhook.known().is_some()
+        || cluster.kubernetes_version.known().is_some();
+    any.then(|| ClusterReport {
+        context: cluster.context.clone(),
+        server: cluster.server.clone(),
+        kubernetes_version: cluster.kubernetes_version.known().cloned(),
+        issuer: cluster.issuer.known().cloned(),
+        webhook: cluster.webhook.known().map(|webhook| WebhookReport {
+            distribution: webhook.distribution.to_string(),
+            version: webhook.version(),
+            ready: webhook.ready(),
+        }),
+    })
+}
+
+/// Gives every finding about an object in a file its line and column.
+fn locate_findings(findings: &mut [Finding], target: Target<'_>, input: &Input) {
+    for finding in findings {
+        if let Some(Origin::File(origin)) = origin_of(&finding.object, target, &input.inventory) {
+            finding.source = Some(locate(&input.texts, origin, &finding.path));
+        }
+    }
+}
+
+fn origin_of<'a>(object: &ObjectRef, target: Target<'a>, inventory: &'a Inventory) -> Option<&'a Origin> {
+    let meta: &Meta = match target {
+        Target::Workload(workload) if workload.meta.object == *object => &workload.meta,
+        Target::Account(account) if account.meta.object == *object => &account.meta,
+        Target::Other(other) if other.meta.object == *object => &other.meta,
+        _ if object.kind == "ServiceAccount" => {
+            match inventory.account(object.namespace.as_deref().unwrap_or_default(), &object.name) {
+                Fact::Known(account) => &account.meta,
+                _ => return None,
+            }
+        }
+        _ => match inventory.other(&object.kind, object.namespace.as_deref(), &object.name) {
+            Fact::Known(other) => &other.meta,
+            _ => return None,
+        },
+    };
+    Some(&meta.origin)
+}
+
+/// Notes which facts could not be read, with the rules that needed them; whether there were any.
+fn collect_gaps(
+    chain: &Chain<'_>,
+    wanted: &Wanted,
+    gaps: &mut BTreeMap<(String, String), BTreeSet<&'static str>>,
+) -> bool {
+    let mut open = false;
+    for info in registry::infos().filter(|info| wanted.wants(info.code)) {
+        for read in info.reads {
+            if let Some(gap) = chain.gap(*read) {
+                gaps.entry(gap).or_default().insert(info.code);
+                open = true;
+            }
+        }
+    }
+    open
+}
+
+fn verdict(chain: &Chain<'_>, findings: &[Finding], open: bool) -> Verdict {
+    let worst = findings.iter().map(|finding| finding.level).max();
+    match worst {
+        Some(Level::Error) => Verdict::Broken,
+        _ if !chain.is_meant() => Verdict::NotConfigured,
+        _ if open => Verdict::Unknown,
+        Some(Level::Warning) => Verdict::Degraded,
+        _ => Verdict::Healthy,
+    }
+}
+
+fn identities(chain: &Chain<'_>) -> Vec<IdentityReport> {
+    if !chain.is_meant() {
+        return Vec::new();
+    }
+    let annotation = |key: &str| {
+        let account = chain.peek_account()?;
+        account.meta.annotation(key).map(str::to_owned).filter(|value| !value.is_empty())
+    };
+    let (client_id, from) = match chain.client_id_of_application() {
+        Some(id) => (Some(id), "application"),
+        None => (annotation(keys::CLIENT_ID), "webhook"),
+    };
+    let source = match chain.token_source() {
+        TokenSource::Injected | TokenSource::OtherCredential => from,
+        TokenSource::Projected => "projected",
+        TokenSource::Csi => "csi",
+        TokenSource::TokenRequest => "token-request",
+    };
+    let webhook_tenant = || match &chain.webhook() {
+        Fact::Known(webhook) => webhook.settings.tenant_id.clone(),
+        _ => None,
+    };
+    vec![IdentityReport {
+        client_id,
+        tenant_id: annotation(keys::TENANT_ID).or_else(webhook_tenant),
+        issuer: chain.cluster().issuer.known().cloned(),
+        subject: Some(chain.subject()),
+        audience: Some(chain.audience()),
+        source,
+    }]
+}
+
+fn place(target: Target<'_>) -> Option<String> {
+    let meta = match target {
+        Target::Workload(workload) => &workload.meta,
+        Target::Account(account) => &account.meta,
+        Target::Other(other) => &other.meta,
+    };
+    match &meta.origin {
+        Origin::File(origin) => Some(format!("{}:{}", origin.file, origin.line)),
+        Origin::Cluster => None,
+    }
+}
+
+fn fix_arguments(target: Target<'_>) -> String {
+    let meta = match target {
+        Target::Workload(workload) => &workload.meta,
+        Target::Account(account) => &account.meta,
+        Target::Other(other) => &other.meta,
+    };
+    match &meta.origin {
+        Origin::File(origin) if &*origin.file == crate::manifest::read::STDIN => "fix -f -".to_owned(),
+        Origin::File(origin) => format!("fix -f {}", origin.file),
+        Origin::Cluster => format!("fix {} -n {}", meta.object.argument(), meta.namespace()),
+    }
+}
+
+fn count(report: &mut InspectReport) {
+    let summary = &mut report.summary;
+    summary.targets = report.targets.len();
+    for target in &report.targets {
+        match target.verdict {
+            Verdict::Broken => summary.broken += 1,
+            Verdict::Degraded => summary.degraded += 1,
+            Verdict::Unknown => summary.unknown += 1,
+            Verdict::Healthy => summary.healthy += 1,
+            Verdict::NotConfigured => summary.not_configured += 1,
+        }
+    }
+    for finding in report.targets.iter().flat_map(|target| &target.findings).chain(&report.findings) {
+        match finding.level {
+            Level::Error => summary.errors += 1,
+            Level::Warning => summary.warnings += 1,
+            Level::Info => summary.infos += 1,
+        }
+    }
+}
+
+/// The exit code of a report: 1 for findings at or above a level, 3 where something is missing that a verdict needs.
+pub fn exit_code(report: &InspectReport, fail_on: Option<Level>) -> u8 {
+    let worst = report.targets.iter().flat_map(|t| &t.findings).chain(&report.findings).map(|f| f.level).max();
+    match (worst, fail_on) {
+        (Some(worst), Some(threshold)) if worst >= threshold => 1,
+        _ if report.targets.iter().any(|target| target.verdict == Verdict::Unknown) => 3,
+        _ => 0,
+    }
+}

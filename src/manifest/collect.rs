@@ -1,0 +1,47 @@
+//! Manifests as the model: everything that `-f` names, as one inventory.
+
+use super::read::{Problem, Sink, Texts};
+use crate::chain::Cluster;
+use crate::inspect::Input;
+use crate::model::fact::Fact;
+use crate::model::inventory::Inventory;
+use crate::model::object::Origin;
+use serde_json::Value;
+
+/// Takes the objects of manifests.
+#[derive(Debug)]
+pub struct Collector {
+    namespace: String,
+    inventory: Inventory,
+    problems: Vec<Problem>,
+}
+
+impl Collector {
+    /// A collector; objects without a namespace count as being in the given one.
+    pub fn new(namespace: &str) -> Self {
+        Self { namespace: namespace.to_owned(), inventory: Inventory::default(), problems: Vec::new() }
+    }
+
+    /// Everything that was read. `whole` says that the manifests are all there is.
+    pub fn finish(mut self, texts: Texts, whole: bool, issuer: Option<&str>) -> Input {
+        if whole {
+            self.inventory.set_everything();
+        }
+        let cluster = Cluster {
+            issuer: issuer.map_or(Fact::NotAsked, |issuer| Fact::Known(issuer.to_owned())),
+            webhook: if whole { Fact::Absent } else { Fact::NotAsked },
+            ..Cluster::default()
+        };
+        Input { inventory: self.inventory, cluster, problems: self.problems, texts }
+    }
+}
+
+impl Sink for Collector {
+    fn object(&mut self, value: Value, origin: Origin) -> Result<(), serde_json::Error> {
+        self.inventory.add_value(value, origin, &self.namespace)
+    }
+
+    fn problem(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+}

@@ -1,0 +1,5 @@
+//! What a person or a machine sees of an inspection: one file a format.
+
+pub mod model;
+pub mod style;
+pub mod text;

@@ -1,0 +1,304 @@
+//! The drawing for a terminal: one chain a target, the broken link marked, under it what to do.
+
+use super::model::{ChainLink, InspectReport, LinkState, TargetReport, Verdict};
+use super::style::{Style, clean, columns, cut, pad, wrap};
+use crate::model::finding::{Finding, Level};
+use std::fmt::Write as _;
+
+/// How much is drawn.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Colour and width.
+    pub style: Style,
+    /// The lowest level of findings that is shown.
+    pub show: Level,
+    /// Draw every chain and every finding in full.
+    pub wide: bool,
+}
+
+/// Targets that are drawn in full where there are many; the others get a line each.
+const DRAWN: usize = 8;
+
+/// Draws the whole report.
+pub fn draw(report: &InspectReport, options: Options) -> String {
+    let mut out = String::new();
+    let mut targets: Vec<&TargetReport> = report.targets.iter().collect();
+    targets.sort_by_key(|target| target.verdict);
+    let single = targets.len() == 1;
+    let mut drawn = 0;
+    let mut lines: Vec<&TargetReport> = Vec::new();
+    let shown = |finding: &&Finding| finding.level >= options.show;
+    for target in targets {
+        let wants = matches!(target.verdict, Verdict::Broken | Verdict::Degraded | Verdict::Unknown);
+        let full = options.wide || (wants && drawn < DRAWN) || (single && target.verdict != Verdict::NotConfigured);
+        if !full {
+            lines.push(target);
+            continue;
+        }
+        drawn += 1;
+        chain(&mut out, report, target, options);
+        let findings: Vec<&Finding> = all_findings(report, target).into_iter().filter(shown).collect();
+        for finding in findings {
+            out.push('\n');
+            self::finding(&mut out, finding, options.style);
+        }
+        next_step(&mut out, report, target, options.style);
+        out.push('\n');
+    }
+    one_line_each(&mut out, report, &lines, options.style);
+    loose_findings(&mut out, report, options);
+    unknown(&mut out, report, options.style);
+    summary(&mut out, report, options.style);
+    out
+}
+
+/// The findings of a target and those of the cluster that its chain refers to, root causes first.
+pub fn all_findings<'a>(report: &'a InspectReport, target: &'a TargetReport) -> Vec<&'a Finding> {
+    let of_cluster =
+        report.findings.iter().filter(|finding| target.chain.iter().any(|link| link.findings.contains(&finding.id)));
+    let mut all: Vec<&Finding> = of_cluster.chain(&target.findings).collect();
+    all.sort_by_key(|finding| (!finding.root_cause, std::cmp::Reverse(finding.level)));
+    all
+}
+
+fn verdict(verdict: Verdict, style: Style) -> String {
+    match verdict {
+        Verdict::Broken => style.error("BROKEN"),
+        Verdict::Degraded => style.warning("DEGRADED"),
+        Verdict::Unknown => style.warning("UNKNOWN"),
+        Verdict::Healthy => style.good("healthy"),
+        Verdict::NotConfigured => style.dim("not configured"),
+    }
+}
+
+fn verdict_width(verdict: Verdict) -> usize {
+    match verdict {
+        Verdict::Broken => 6,
+        Verdict::Degraded => 8,
+        Verdict::Unknown | Verdict::Healthy => 7,
+        Verdict::NotConfigured => 14,
+    }
+}
+
+fn title(target: &TargetReport) -> (String, String) {
+    let mut about = target.object.kind.clone();
+    if let Some(application) = &target.application {
+        let _ = write!(about, "   {}", application.name);
+        for part in [&application.component, &application.version].into_iter().flatten() {
+            let _ = write!(about, " {part}");
+        }
+        if let Some(chart) = &application.chart {
+            let _ = write!(about, ", chart {chart}");
+        }
+    }
+    (clean(&target.object.path()), clean(&about))
+}
+
+fn chain(out: &mut String, report: &InspectReport, target: &TargetReport, options: Options) {
+    let style = options.style;
+    let (name, about) = title(target);
+    let room = style.width.saturating_sub(columns(&name) + verdict_width(target.verdict) + 5);
+    let about = pad(&cut(&about, room), room);
+    let _ = writeln!(out, "{}   {}  {}\n", style.bold(&name), style.dim(&about), verdict(target.verdict, style));
+    let label = target.chain.iter().map(|link| columns(link.link.title())).max().unwrap_or_default() + 2;
+    for link in &target.chain {
+        link_line(out, report, target, link, label, style);
+    }
+}
+
+fn link_line(
+    out: &mut String,
+    report: &InspectReport,
+    target: &TargetReport,
+    link: &ChainLink,
+    label: usize,
+    style: Style,
+) {
+    let mark = match link.state {
+        LinkState::Ok => style.good(" ok"),
+        LinkState::Warning => style.warning("wrn"),
+        LinkState::Broken => style.error("ERR"),
+        LinkState::Blocked => style.dim("  |"),
+        LinkState::Unknown => style.warning("  ?"),
+        LinkState::Skipped => style.dim("  ?"),
+    };
+    let title = pad(link.link.title(), label);
+    let faint = matches!(link.state, LinkState::Blocked | LinkState::Skipped);
+    let root =
+        all_findings(report, target).iter().any(|finding| finding.root_cause && link.findings.contains(&finding.id));
+    let marker = if root { "   <- root cause" } else { "" };
+    let room = style.width.saturating_sub(6 + label + columns(marker)).max(20);
+    let lines = wrap(&clean(&link.summary), room);
+    for (at, line) in lines.iter().enumerate() {
+        let line = if faint { style.dim(line) } else { line.clone() };
+        if at == 0 {
+            let title = if faint { style.dim(&title) } else { title.clone() };
+            let _ = writeln!(out, "  {mark} {title}{line}{}", style.error(marker));
+        } else {
+            let _ = writeln!(out, "{}{line}", " ".repeat(6 + label));
+        }
+    }
+}
+
+/// One finding in the way of a compiler: what, where, why, what was seen, what to do.
+pub fn finding(out: &mut String, finding: &Finding, style: Style) {
+    let level = match finding.level {
+        Level::Error => style.error("error"),
+        Level::Warning => style.warning("warning"),
+        Level::Info => style.info("info"),
+    };
+    let _ = writeln!(out, "{level}: {} ({})", style.bold(finding.name), finding.code);
+    match &finding.source {
+        Some(source) => {
+            let _ = writeln!(out, "  {} {}:{}:{}", style.dim("-->"), clean(&source.file), source.line, source.column);
+            if !source.text.trim().is_empty() {
+                let number = source.line.to_string();
+                let gap = " ".repeat(number.len());
+                let text = cut(&clean(source.text.trim_end()), style.width.saturating_sub(number.len() + 6));
+                let _ = writeln!(out, "  {gap} {}", style.dim("|"));
+                let _ = writeln!(out, "  {} {} {text}", style.dim(&number), style.dim("|"));
+                let under = " ".repeat(source.column.saturating_sub(1));
+                let length = columns(text.trim_start()).max(1);
+                let _ = writeln!(out, "  {gap} {} {under}{}", style.dim("|"), style.error(&"^".repeat(length.min(60))));
+            }
+            let _ = writeln!(out, "  {}", style.dim(&clean(&place(finding))));
+        }
+        None => {
+            let _ = writeln!(out, "  {}", style.dim(&clean(&place(finding))));
+        }
+    }
+    for line in wrap(&clean(&sentence(&finding.message)), style.width.saturating_sub(2)) {
+        let _ = writeln!(out, "  {line}");
+    }
+    for evidence in &finding.evidence {
+        for (at, line) in wrap(&clean(evidence), style.width.saturating_sub(4)).iter().enumerate() {
+            let mark = if at == 0 { "- " } else { "  " };
+            let _ = writeln!(out, "  {}{}", style.dim(mark), style.dim(line));
+        }
+    }
+    if let Some(fix) = &finding.fix {
+        let _ = writeln!(out, "  {} {}", style.good("fix:"), clean(&fix.summary));
+        for command in &fix.commands {
+            let _ = writeln!(out, "       {}", style.command(&clean(command)));
+        }
+        if let Some(values) = &fix.values {
+            let _ = writeln!(out, "  {} {}", style.dim("helm value that keeps it:"), clean(values));
+        }
+    }
+}
+
+/// A message as a sentence: it starts with a capital unless it starts with a name, and ends with a full stop.
+fn sentence(message: &str) -> String {
+    let first = message.split_whitespace().next().unwrap_or_default();
+    let name = first.contains(|c: char| !c.is_ascii_lowercase());
+    let mut text = message.to_owned();
+    if !name && let Some(start) = text.get_mut(..1) {
+        start.make_ascii_uppercase();
+    }
+    if !text.ends_with(['.', '?', '!']) {
+        text.push('.');
+    }
+    text
+}
+
+fn place(finding: &Finding) -> String {
+    if finding.path.is_empty() { finding.object.to_string() } else { format!("{}, {}", finding.object, finding.path) }
+}
+
+/// The next command under a broken chain.
+fn next_step(out: &mut String, report: &InspectReport, target: &TargetReport, style: Style) {
+    let fixable = all_findings(report, target).iter().any(|finding| {
+        finding.level >= Level::Warning && finding.fix.as_ref().is_some_and(crate::model::finding::Fix::is_applicable)
+    });
+    if fixable && !target.fix_arguments.is_empty() {
+        let _ = writeln!(out, "\n  {}", style.command(&format!("kubectl wi {}", target.fix_arguments)));
+    }
+}
+
+fn one_line_each(out: &mut String, report: &InspectReport, targets: &[&TargetReport], style: Style) {
+    let width =
+        targets.iter().map(|t| columns(&t.object.path()) + columns(&t.object.kind) + 1).max().unwrap_or_default();
+    for target in targets {
+        let name = pad(&clean(&format!("{} {}", target.object.kind, target.object.path())), width.min(60));
+        let why = match target.verdict {
+            Verdict::NotConfigured => "not meant for workload identity; label the pod template and annotate its \
+                                       service account to make it so"
+                .to_owned(),
+            Verdict::Healthy => identity_line(target),
+            _ => root_line(report, target),
+        };
+        let word = pad("", 14_usize.saturating_sub(verdict_width(target.verdict)));
+        let room = style.width.saturating_sub(columns(&name) + 18).max(30);
+        let _ =
+            writeln!(out, "{name}  {}{word}  {}", verdict(target.verdict, style), style.dim(&cut(&clean(&why), room)));
+    }
+    if !targets.is_empty() {
+        out.push('\n');
+    }
+}
+
+fn identity_line(target: &TargetReport) -> String {
+    let client = target.identities.iter().find_map(|identity| identity.client_id.clone());
+    match (client, &target.service_account) {
+        (Some(client), Some(account)) => format!("{account}, client id {client}"),
+        (None, Some(account)) => account.clone(),
+        _ => String::new(),
+    }
+}
+
+fn root_line(report: &InspectReport, target: &TargetReport) -> String {
+    let findings = all_findings(report, target);
+    findings.first().map(|finding| format!("{} ({})", finding.name, finding.code)).unwrap_or_default()
+}
+
+/// Findings that belong to no target, such as a file that could not be read.
+fn loose_findings(out: &mut String, report: &InspectReport, options: Options) {
+    let referred = |finding: &&Finding| {
+        !report.targets.iter().any(|target| target.chain.iter().any(|link| link.findings.contains(&finding.id)))
+    };
+    for loose in report.findings.iter().filter(referred).filter(|finding| finding.level >= options.show) {
+        finding(out, loose, options.style);
+        out.push('\n');
+    }
+}
+
+fn unknown(out: &mut String, report: &InspectReport, style: Style) {
+    for unknown in &report.unknown {
+        let mut line = format!("not checked: {} ({})", unknown.what, unknown.why);
+        if !unknown.rules.is_empty() {
+            let _ = write!(line, "; no answer from {}", unknown.rules.join(", "));
+        }
+        for (at, line) in wrap(&clean(&line), style.width.saturating_sub(2)).iter().enumerate() {
+            let _ = writeln!(out, "{}{}", if at == 0 { "" } else { "  " }, style.warning(line));
+        }
+    }
+    if !report.unknown.is_empty() {
+        out.push('\n');
+    }
+}
+
+fn summary(out: &mut String, report: &InspectReport, style: Style) {
+    let s = &report.summary;
+    if report.targets.len() == 1 && report.findings.is_empty() {
+        return;
+    }
+    let mut parts = Vec::new();
+    for (count, word) in [
+        (s.broken, style.error("broken")),
+        (s.degraded, style.warning("degraded")),
+        (s.unknown, style.warning("unknown")),
+        (s.healthy, style.good("healthy")),
+        (s.not_configured, "not configured".to_owned()),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {word}"));
+        }
+    }
+    if parts.is_empty() {
+        parts.push("nothing here is meant for workload identity".to_owned());
+    }
+    if s.skipped > 0 {
+        parts.push(style.dim(&format!("{} not meant for identity", s.skipped)));
+    }
+    let _ = writeln!(out, "{}", parts.join(", "));
+}

@@ -1,0 +1,3 @@
+//! WI3: the cluster and the identity webhook.
+
+pub mod webhook;

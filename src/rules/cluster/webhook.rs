@@ -1,0 +1,87 @@
+//! The identity webhook: whether it is there.
+
+use crate::chain::Chain;
+use crate::model::finding::{Fix, FixKind, Level, Link};
+use crate::model::object::ObjectRef;
+use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+
+rule! {
+    /// ## What it does
+    /// Finds a cluster in which no mutating webhook for workload identity is registered, while a workload needs one.
+    ///
+    /// ## Why it breaks
+    /// Label and annotation are only requests. Without the webhook nobody puts the variables and the token volume
+    /// into the pods. On AKS the OIDC issuer and workload identity are two switches: `--enable-oidc-issuer` alone does
+    /// not install the webhook.
+    ///
+    /// ## How it is known
+    /// From the list of mutating webhook configurations. The webhook is known under any name, by its object selector,
+    /// path and rules: AKS, Helm, plain manifests, Azure Arc, OpenShift's `pod-identity-webhook`, and `HyperShift`'s
+    /// without a Service. Manifests alone cannot tell, unless they are said to be the whole cluster (`--as-cluster`).
+    ///
+    /// ## Fix
+    /// On AKS: `az aks update --enable-oidc-issuer --enable-workload-identity`. Elsewhere: install the chart
+    /// `workload-identity-webhook`. Then restart the workloads.
+    ///
+    /// ## Fix safety
+    /// Installing the webhook changes no pod that runs. Afterwards pods with the label cannot be created while it is
+    /// down (`failurePolicy: Fail`).
+    ///
+    /// ## References
+    /// - Azure/azure-workload-identity issues 461, 488 and 665
+    /// - Microsoft Learn, "Deploy and configure workload identity on an AKS cluster"
+    WebhookMissing {
+        code: "WI301",
+        name: "webhook-missing",
+        level: Level::Error,
+        link: Link::Webhook,
+        needs: &[Needs::Live],
+        reads: &[Reads::Template, Reads::Account, Reads::Webhook, Reads::Pods, Reads::Cluster],
+        fix: Some(FixKind::Manual),
+    }
+}
+
+impl Rule for WebhookMissing {
+    fn info(&self) -> &'static RuleInfo {
+        registry::info_of::<Self>()
+    }
+
+    fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
+        if !chain.needs_injection() || !chain.webhook().is_absent() {
+            return;
+        }
+        // Pods that have everything already were injected by something that this user cannot see, or by hand.
+        let injected = chain.pods().known().is_some_and(|pods| {
+            !pods.is_empty() && pods.iter().all(|pod| crate::chain::running::is_mutated(&pod.spec))
+        });
+        if injected {
+            return;
+        }
+        let on_aks = [chain.cluster().server.as_deref(), chain.cluster().issuer.known().map(String::as_str)]
+            .into_iter()
+            .flatten()
+            .any(|address| address.contains(".azmk8s.io") || address.contains(".oic.prod-aks.azure."));
+        let aks = "az aks update -g RESOURCE_GROUP -n CLUSTER --enable-oidc-issuer --enable-workload-identity";
+        let helm = "helm upgrade --install workload-identity-webhook azure-workload-identity/workload-identity-webhook \
+                    -n azure-workload-identity-system --create-namespace --set azureTenantID=TENANT_ID";
+        let mut commands = vec![aks.to_owned(), helm.to_owned()];
+        if !on_aks {
+            commands.reverse();
+        }
+        let mut fix = Fix::manual("install the identity webhook, then restart the workload");
+        fix.commands = commands;
+        report
+            .add(
+                &ObjectRef::new(
+                    "admissionregistration.k8s.io/v1",
+                    "MutatingWebhookConfiguration",
+                    None,
+                    "azure-wi-webhook-mutating-webhook-configuration",
+                ),
+                "",
+                "no mutating webhook for workload identity is installed; nobody puts the token into the pods",
+            )
+            .evidence("no mutating webhook configuration selects pods by azure.workload.identity/use")
+            .fix(fix);
+    }
+}

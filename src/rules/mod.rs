@@ -1,0 +1,244 @@
+//! The rules: what can be wrong, one struct a rule.
+//!
+//! A rule is pure. It reads the facts of one [`Chain`] through its methods, which note what was read, and says what
+//! it found; it never fetches, prints or applies anything. To add one: write the struct with [`rule!`] in the file
+//! of its family, implement [`Rule`], add a line to [`registry::RULES`], and give it a case that fires and one that
+//! does not under `tests/cases/`.
+
+pub mod page;
+pub mod registry;
+pub mod relate;
+
+pub mod account;
+pub mod cluster;
+pub mod pod;
+pub mod template;
+
+use crate::chain::Chain;
+use crate::model::finding::{Confidence, Finding, Fix, FixKind, Level, Link, finding_id};
+use crate::model::object::ObjectRef;
+use std::fmt;
+
+/// What a rule reads. A rule whose fact could not be read answers `unknown`, never `pass`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reads {
+    /// The workload and its pod template.
+    Template,
+    /// The service account that the pods run as.
+    Account,
+    /// The other accounts of the namespace.
+    Accounts,
+    /// The pods that run.
+    Pods,
+    /// Other workloads of the namespace.
+    Workloads,
+    /// The identity webhook: configuration, deployment, settings.
+    Webhook,
+    /// The namespace's own labels and annotations.
+    Namespace,
+    /// The cluster's version and token issuer.
+    Cluster,
+    /// Events.
+    Events,
+    /// Other objects of the cluster, such as custom resources, roles and network policies.
+    Objects,
+}
+
+impl Reads {
+    /// The bit that stands for it in a [`FactSet`].
+    fn bit(self) -> u32 {
+        1 << self as u32
+    }
+}
+
+/// A set of [`Reads`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FactSet(u32);
+
+impl FactSet {
+    /// The set of these facts.
+    pub fn of(reads: &[Reads]) -> Self {
+        Self(reads.iter().fold(0, |bits, read| bits | read.bit()))
+    }
+
+    /// The set with one more fact.
+    #[must_use]
+    pub fn with(self, read: Reads) -> Self {
+        Self(self.0 | read.bit())
+    }
+
+    /// Whether all of these are also in the other.
+    pub fn is_within(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
+    }
+}
+
+/// Where the answer of a rule can come from: the letters of the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Manifests alone.
+    Manifests,
+    /// Live objects.
+    Live,
+    /// A probe inside or beside the pod.
+    Probe,
+    /// A token exchange.
+    Exchange,
+    /// Azure's resource manager or directory.
+    Azure,
+    /// Logs, events or status texts.
+    Logs,
+}
+
+impl fmt::Display for Needs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Manifests => "manifests",
+            Self::Live => "live objects",
+            Self::Probe => "a probe",
+            Self::Exchange => "a token exchange",
+            Self::Azure => "Azure",
+            Self::Logs => "logs, events or status texts",
+        })
+    }
+}
+
+/// What is fixed about a rule. Code and name are public: never reused, never renamed without a redirect.
+#[derive(Debug, Clone)]
+pub struct RuleInfo {
+    /// Such as `WI101`.
+    pub code: &'static str,
+    /// Such as `pod-label-missing`.
+    pub name: &'static str,
+    /// The highest level at which it speaks.
+    pub level: Level,
+    /// The link of the chain that it judges.
+    pub link: Link,
+    /// Where its answer can come from; any one suffices.
+    pub needs: &'static [Needs],
+    /// The facts that it reads, and no others.
+    pub reads: &'static [Reads],
+    /// What its fix touches, where it has one.
+    pub fix: Option<FixKind>,
+    /// Its page: Markdown with the headings of [`page::HEADINGS`], made from the rule's own documentation.
+    pub page: &'static str,
+}
+
+/// What is fixed about a rule, as a constant; written by [`rule!`].
+pub trait Documented {
+    /// Code, name, level and page.
+    const INFO: RuleInfo;
+}
+
+/// A rule of the catalogue.
+pub trait Rule: Sync {
+    /// What is fixed about it.
+    fn info(&self) -> &'static RuleInfo;
+
+    /// Looks at one chain.
+    fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>);
+}
+
+/// Declares a rule: its documentation becomes its page.
+macro_rules! rule {
+    ($(#[doc = $doc:literal])* $name:ident { $($field:ident: $value:expr),* $(,)? }) => {
+        $(#[doc = $doc])*
+        #[derive(Debug)]
+        pub struct $name;
+
+        impl $crate::rules::Documented for $name {
+            const INFO: $crate::rules::RuleInfo = $crate::rules::RuleInfo {
+                $($field: $value,)*
+                page: concat!($($doc, "\n"),*),
+            };
+        }
+    };
+}
+pub(crate) use rule;
+
+/// Takes what a rule finds.
+pub struct Report<'a> {
+    info: &'static RuleInfo,
+    findings: &'a mut Vec<Finding>,
+}
+
+impl<'a> Report<'a> {
+    /// A report that the given rule adds to.
+    pub fn new(info: &'static RuleInfo, findings: &'a mut Vec<Finding>) -> Self {
+        Self { info, findings }
+    }
+
+    /// Adds a finding about a field of an object: `path` is a JSON pointer, empty for the object as a whole.
+    pub fn add(&mut self, object: &ObjectRef, path: impl Into<String>, message: impl Into<String>) -> Draft<'_> {
+        let path = path.into();
+        self.findings.push(Finding {
+            id: finding_id(self.info.code, object, &path),
+            code: self.info.code,
+            name: self.info.name,
+            level: self.info.level,
+            confidence: Confidence::Observed,
+            object: object.clone(),
+            path,
+            source: None,
+            message: message.into(),
+            evidence: Vec::new(),
+            root_cause: false,
+            blocked_by: Vec::new(),
+            points_to: Vec::new(),
+            fix: None,
+            docs: page::url(self.info.code),
+            link: self.info.link,
+        });
+        let at = self.findings.len() - 1;
+        Draft { finding: &mut self.findings[at] }
+    }
+}
+
+/// A finding that is being written.
+pub struct Draft<'a> {
+    finding: &'a mut Finding,
+}
+
+impl Draft<'_> {
+    /// Says less, or more, than the rule's usual level.
+    pub fn level(self, level: Level) -> Self {
+        self.finding.level = level;
+        self
+    }
+
+    /// Says how it is known.
+    pub fn confidence(self, confidence: Confidence) -> Self {
+        self.finding.confidence = confidence;
+        self
+    }
+
+    /// Adds a line of evidence.
+    pub fn evidence(self, line: impl Into<String>) -> Self {
+        self.finding.evidence.push(line.into());
+        self
+    }
+
+    /// Adds lines of evidence.
+    pub fn evidence_all(self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.finding.evidence.extend(lines);
+        self
+    }
+
+    /// Names a likely cause that is no finding.
+    pub fn points_to(self, code: &str) -> Self {
+        self.finding.points_to.push(code.to_owned());
+        self
+    }
+
+    /// Gives the fix.
+    pub fn fix(self, fix: Fix) -> Self {
+        self.finding.fix = Some(fix);
+        self
+    }
+
+    /// Judges another link than the rule's usual one.
+    pub fn link(self, link: Link) -> Self {
+        self.finding.link = link;
+        self
+    }
+}

@@ -1,0 +1,86 @@
+//! How findings relate: one cause is one error, and a consequence is no cause.
+
+use crate::model::finding::{Finding, Level};
+
+/// The more specific rule, and the general ones that it silences for the same chain.
+const SILENCES: &[(&str, &[&str])] = &[
+    ("WI102", &["WI101", "WI206"]),
+    ("WI103", &["WI101"]),
+    ("WI104", &["WI101"]),
+    ("WI203", &["WI202"]),
+    ("WI204", &["WI202"]),
+    ("WI105", &["WI202"]),
+    ("WI108", &["WI110"]),
+    ("WI312", &["WI305"]),
+    ("WI313", &["WI305"]),
+    ("WI703", &["WI101"]),
+    ("WI704", &["WI101"]),
+    ("WI706", &["WI101"]),
+    ("WI709", &["WI101"]),
+    ("WI743", &["WI105", "WI202"]),
+    ("WI762", &["WI101"]),
+    ("WI771", &["WI202"]),
+    ("WI705", &["WI775"]),
+    ("WI742", &["WI775"]),
+];
+
+/// Rules whose findings are consequences wherever something explains them.
+const SYMPTOMS: &[&str] = &["WI401", "WI403", "WI405", "WI707", "WI709", "WI722", "WI726", "WI760"];
+
+/// What explains a symptom, where not any error above it does.
+const EXPLAINED_BY: &[(&str, &[&str])] = &[
+    ("WI401", &["WI301", "WI302", "WI303", "WI306", "WI116", "WI117"]),
+    ("WI403", &["WI111", "WI112", "WI201", "WI301", "WI302", "WI306", "WI310", "WI312"]),
+    ("WI722", &["WI101", "WI102", "WI103", "WI104", "WI202", "WI203", "WI204", "WI301", "WI302", "WI401"]),
+];
+
+/// Drops what a more specific finding says already, marks consequences and causes, and puts causes first.
+pub fn relate(findings: &mut Vec<Finding>) {
+    let codes: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
+    let silenced: Vec<&str> = SILENCES
+        .iter()
+        .filter(|(specific, _)| codes.contains(specific))
+        .flat_map(|(_, general)| general.iter().copied())
+        .collect();
+    findings.retain(|finding| !silenced.contains(&finding.code));
+
+    let causes: Vec<(&str, String)> = findings
+        .iter()
+        .filter(|finding| finding.level == Level::Error && !is_symptom(finding.code))
+        .map(|finding| (finding.code, finding.id.clone()))
+        .collect();
+    for finding in findings.iter_mut() {
+        if is_symptom(finding.code) {
+            finding.blocked_by = explaining(finding.code, &causes);
+        }
+        finding.root_cause = finding.level == Level::Error && finding.blocked_by.is_empty();
+    }
+    findings.sort_by_key(|finding| {
+        (!finding.root_cause, std::cmp::Reverse(finding.level), order(finding.code), finding.id.clone())
+    });
+}
+
+/// Whether a rule speaks of a consequence.
+pub fn is_symptom(code: &str) -> bool {
+    SYMPTOMS.contains(&code) || code.starts_with("WI8")
+}
+
+fn explaining(symptom: &str, causes: &[(&str, String)]) -> Vec<String> {
+    let only = EXPLAINED_BY.iter().find(|(code, _)| *code == symptom).map(|(_, by)| *by);
+    causes.iter().filter(|(code, _)| only.is_none_or(|by| by.contains(code))).map(|(_, id)| id.clone()).collect()
+}
+
+/// The order in which causes are mended: the webhook, the template, the account, the application, the credential,
+/// the role.
+fn order(code: &str) -> u8 {
+    match code.as_bytes().get(2) {
+        Some(b'3') => 0,
+        Some(b'1') => 1,
+        Some(b'2') => 2,
+        Some(b'7') => 3,
+        Some(b'4') => 4,
+        Some(b'5') => 5,
+        Some(b'6') => 6,
+        _ => 7,
+    }
+}

@@ -1,0 +1,3 @@
+//! WI1: the pod template.
+
+pub mod label;
