@@ -1,1 +1,34 @@
-//! Starts a real Kubernetes for the tests.
+//! Starts a real Kubernetes for the tests, in two sizes, and stops it however the tests end.
+//!
+//! - [`ControlPlane`]: etcd, the API server and the controllers on loopback; a few seconds, no privileges.
+//!
+//! A test talks to a [`Cluster`] through child processes, so that it is written once for both sizes:
+//!
+//! ```no_run
+//! # fn main() -> anyhow::Result<()> {
+//! let cluster = wi_test_cluster::ControlPlane::shared();
+//! let namespace = cluster.namespace("velero")?;
+//! namespace.apply("{apiVersion: v1, kind: ServiceAccount, metadata: {name: velero-server}}")?;
+//! let output = cluster.command("kubectl-wi").args(["inspect", "-n", namespace.name()]).output()?;
+//! # Ok(()) }
+//! ```
+//!
+//! Programs are found in `KUBEBUILDER_ASSETS`, else built from the pinned Go modules in `tests/cluster/go/`, once.
+//! `KUBECTL_WI_TEST_KEEP=1` leaves a cluster's folder (logs, command lines) in `target/test-cluster/run/`.
+
+mod binaries;
+mod cluster;
+mod control_plane;
+mod kubeconfig;
+mod names;
+mod namespace;
+mod paths;
+mod pki;
+mod quote;
+mod supervisor;
+
+pub use binaries::{KUBERNETES_VERSION, Program, ensure_programs};
+pub use cluster::{Cluster, Subject};
+pub use control_plane::{ControlPlane, TENANT_ID};
+pub use namespace::TestNamespace;
+pub use pki::{Authority, Certificate};
