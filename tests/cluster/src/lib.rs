@@ -1,6 +1,7 @@
 //! Starts a real Kubernetes for the tests, in two sizes, and stops it however the tests end.
 //!
 //! - [`ControlPlane`]: etcd, the API server and the controllers on loopback; a few seconds, no privileges.
+//! - [`WholeCluster`]: the same with scheduler, kubelet and containerd; Linux and root.
 //!
 //! A test talks to a [`Cluster`] through child processes, so that it is written once for both sizes:
 //!
@@ -19,16 +20,22 @@
 mod binaries;
 mod cluster;
 mod control_plane;
+mod images;
 mod kubeconfig;
 mod names;
 mod namespace;
 mod paths;
 mod pki;
 mod quote;
+mod requirements;
 mod supervisor;
+mod whole;
 
 pub use binaries::{KUBERNETES_VERSION, Program, ensure_programs};
 pub use cluster::{Cluster, Subject};
 pub use control_plane::{ControlPlane, TENANT_ID};
+pub use images::{IMAGE_APP, IMAGE_CAT, IMAGE_SHELL};
 pub use namespace::TestNamespace;
 pub use pki::{Authority, Certificate};
+pub use requirements::ensure_whole_cluster;
+pub use whole::{NODE, WholeCluster};
