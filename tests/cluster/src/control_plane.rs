@@ -97,7 +97,7 @@ impl Addresses {
 }
 
 /// A port that nobody listens on, below the range that outgoing connections take theirs from.
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     for _ in 0..100 {
         let port = 20_000 + u16::try_from(names::random() % 12_000)?;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {

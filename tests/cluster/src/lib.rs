@@ -1,7 +1,7 @@
 //! Starts a real Kubernetes for the tests, in two sizes, and stops it however the tests end.
 //!
 //! - [`ControlPlane`]: etcd, the API server and the controllers on loopback; a few seconds, no privileges.
-//! - [`WholeCluster`]: the same with scheduler, kubelet and containerd; Linux and root.
+//! - [`WholeCluster`]: the same with scheduler, kubelet, containerd and the identity webhook as a Deployment; Linux and root.
 //!
 //! A test talks to a [`Cluster`] through child processes, so that it is written once for both sizes:
 //!
@@ -29,6 +29,7 @@ mod pki;
 mod quote;
 mod requirements;
 mod supervisor;
+mod webhook;
 mod whole;
 
 pub use binaries::{KUBERNETES_VERSION, Program, ensure_programs};
@@ -38,4 +39,5 @@ pub use images::{IMAGE_APP, IMAGE_CAT, IMAGE_SHELL};
 pub use namespace::TestNamespace;
 pub use pki::{Authority, Certificate};
 pub use requirements::ensure_whole_cluster;
+pub use webhook::{WEBHOOK_NAMESPACE, WebhookOptions};
 pub use whole::{NODE, WholeCluster};

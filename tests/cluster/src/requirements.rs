@@ -65,7 +65,7 @@ fn install(apt: &Path, packages: &[&str]) -> Result<()> {
 }
 
 fn run(command: &mut Command) -> Result<()> {
-    let output = command.output().with_context(|| format!("cannot run {:?}", command.get_program()))?;
+    let output = command.output().with_context(|| format!("cannot run {}", command.get_program().display()))?;
     let error = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{}", error.lines().last().unwrap_or("apt-get failed"));
     Ok(())

@@ -12,6 +12,7 @@ use crate::{
     images::{self, Image, PAUSE},
     requirements,
     supervisor::{Isolation, Supervisor},
+    webhook::WebhookOptions,
 };
 
 /// The address of the API server and of the node: the first one of the Service range, that of the `kubernetes` Service.
@@ -61,7 +62,12 @@ impl WholeCluster {
     #[allow(clippy::panic, reason = "a test that cannot have its cluster has to fail, with this one line")]
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Result<WholeCluster, String>> = OnceLock::new();
-        match SHARED.get_or_init(|| Self::start().map_err(|error| format!("{error:#}"))) {
+        let start = || {
+            let cluster = Self::start()?;
+            cluster.webhook_install(&WebhookOptions::default())?;
+            Ok::<_, anyhow::Error>(cluster)
+        };
+        match SHARED.get_or_init(|| start().map_err(|error| format!("{error:#}"))) {
             Ok(cluster) => cluster,
             Err(message) => panic!("{message}"),
         }

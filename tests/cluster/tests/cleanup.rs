@@ -59,7 +59,12 @@ fn processes(folder: &Path) -> Vec<String> {
 fn assert_nothing_is_left(folder: &Path) {
     let start = Instant::now();
     while folder.exists() || !processes(folder).is_empty() {
-        assert!(start.elapsed() < Duration::from_secs(20), "still there: {folder:?}, {:#?}", processes(folder));
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "still there: {}, {:#?}",
+            folder.display(),
+            processes(folder)
+        );
         thread::sleep(Duration::from_millis(100));
     }
     let name = folder.file_name().unwrap().to_string_lossy().into_owned();
