@@ -2,5 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cases;
+mod rules;
 mod webhook_properties;
 mod webhook_recordings;

@@ -1,0 +1,136 @@
+//! Every rule against manifests of its own: `tests/cases/<rule>/<fires|quiet>-<name>/`.
+//!
+//! A case holds manifests, live objects among them where a rule needs some, and `report.txt`, the whole report as a
+//! person sees it. `args`, where it is there, holds further arguments, one a line. A case that fires has to contain
+//! its rule's finding, one that is quiet must not; the first line of every report says `verdict` and codes, so that a
+//! change in relations shows up too. `UPDATE_CASES=1` writes the reports anew.
+
+use kubectl_wi::rules::registry;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+struct Case {
+    folder: PathBuf,
+    rule: String,
+    name: String,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
+}
+
+fn folders(path: &Path) -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> =
+        std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+fn cases() -> Vec<Case> {
+    folders(&root())
+        .into_iter()
+        .flat_map(|rule| {
+            folders(&rule).into_iter().map(move |folder| Case {
+                rule: name_of(&rule).split('-').next().unwrap().to_owned(),
+                name: format!("{}/{}", name_of(&rule), name_of(&folder)),
+                folder,
+            })
+        })
+        .collect()
+}
+
+impl Case {
+    fn args(&self) -> Vec<String> {
+        let more = std::fs::read_to_string(self.folder.join("args")).unwrap_or_default();
+        let mut args = vec!["inspect".to_owned(), "-f".to_owned(), ".".to_owned()];
+        args.extend(more.lines().filter(|line| !line.is_empty()).map(str::to_owned));
+        args
+    }
+
+    fn run(&self, format: &str) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_kubectl-wi"))
+            .args(self.args())
+            .args(["-o", format, "--color", "never"])
+            .env("COLUMNS", "100")
+            .env_remove("KUBECONFIG")
+            .current_dir(&self.folder)
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(matches!(output.status.code(), Some(0 | 1 | 3)), "{}: {:?} {error}", self.name, output.status);
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+/// The first lines of a report: each target's verdict and codes, root causes marked.
+fn gist(report: &serde_json::Value) -> String {
+    let mut out = String::new();
+    let codes = |findings: &serde_json::Value| -> String {
+        let list = findings.as_array().unwrap().iter().map(|finding| {
+            let root = if finding["rootCause"] == true { "*" } else { "" };
+            format!(" {}{root}({})", finding["code"].as_str().unwrap(), finding["level"].as_str().unwrap())
+        });
+        list.collect()
+    };
+    for target in report["targets"].as_array().unwrap() {
+        let object = &target["object"];
+        let name = format!("{}/{}", object["kind"].as_str().unwrap(), object["name"].as_str().unwrap());
+        writeln!(out, "{name}: {}{}", target["verdict"].as_str().unwrap(), codes(&target["findings"])).unwrap();
+    }
+    writeln!(out, "cluster:{}", codes(&report["findings"])).unwrap();
+    out
+}
+
+fn all_codes(report: &serde_json::Value) -> BTreeSet<String> {
+    let of = |findings: &serde_json::Value| -> Vec<String> {
+        findings.as_array().unwrap().iter().map(|f| f["code"].as_str().unwrap().to_owned()).collect()
+    };
+    let targets = report["targets"].as_array().unwrap().iter().flat_map(|target| of(&target["findings"]));
+    targets.chain(of(&report["findings"])).collect()
+}
+
+#[test]
+fn every_case_gives_its_report() {
+    let (mut wrong, update) = (Vec::new(), std::env::var_os("UPDATE_CASES").is_some());
+    let cases = cases();
+    assert!(!cases.is_empty());
+    for case in &cases {
+        let json: serde_json::Value = serde_json::from_str(&case.run("json")).unwrap();
+        let said = all_codes(&json).contains(&case.rule);
+        let kind = case.name.rsplit('/').next().unwrap();
+        if kind.starts_with("fires-") != said || !(kind.starts_with("fires-") || kind.starts_with("quiet-")) {
+            wrong.push(format!("{}: {} says {}", case.name, if said { "it" } else { "nothing" }, case.rule));
+        }
+        let report = format!("{}\n{}", gist(&json), case.run("text"));
+        let path = case.folder.join("report.txt");
+        let expected = std::fs::read_to_string(&path).unwrap_or_default();
+        if update {
+            std::fs::write(&path, &report).unwrap();
+        } else if report != expected {
+            let diff = similar::TextDiff::from_lines(&expected, &report);
+            wrong.push(format!("{}\n{}", case.name, diff.unified_diff().header("expected", "now")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_rule_has_a_case_that_fires_and_one_that_is_quiet() {
+    let names: Vec<String> = cases().iter().map(|case| case.name.clone()).collect();
+    let mut missing = Vec::new();
+    for info in registry::infos() {
+        for kind in ["fires", "quiet"] {
+            let prefix = format!("{}-{}/{kind}-", info.code, info.name);
+            if !names.iter().any(|name| name.starts_with(&prefix)) {
+                missing.push(format!("tests/cases/{prefix}NAME"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no such case:\n{}", missing.join("\n"));
+}
