@@ -1,0 +1,3 @@
+//! The command line: parses, wires, prints; knows nothing of identity.
+
+pub mod kubectl_flags;
