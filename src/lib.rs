@@ -3,6 +3,7 @@
 pub mod chain;
 pub mod cli;
 pub mod inspect;
+pub mod cluster;
 pub mod manifest;
 pub mod model;
 pub mod report;

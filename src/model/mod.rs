@@ -8,6 +8,7 @@ pub mod finding;
 pub mod inventory;
 pub mod kinds;
 pub mod object;
+pub mod nearest;
 pub mod pod;
 pub mod workload;
 

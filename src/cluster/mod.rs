@@ -1,0 +1,34 @@
+//! The only code that talks to Kubernetes.
+//!
+//! [`Client::connect`] takes kubectl's flags and finds the cluster as kubectl does; every call on it is bounded in
+//! time, reads are repeated when the server asks for it, writes never. Nothing here judges: what could not be read is
+//! an [`Error`], which becomes a [`crate::model::fact::Fact`].
+
+mod answer;
+mod client;
+mod config;
+mod config_error;
+mod duration;
+mod environment;
+mod error;
+mod exec_plugin;
+mod kubeconfig;
+mod list;
+mod list_items;
+mod operation;
+mod options;
+mod proxy;
+pub mod resource;
+mod retry;
+
+pub use client::{Client, Exchange, Stats};
+pub use config::{Connection, USER_AGENT};
+pub use config_error::ConfigError;
+pub use duration::parse_duration;
+pub use environment::Environment;
+pub use error::Error;
+pub use exec_plugin::ExecPluginError;
+pub use list::{Consistency, ListQuery, Listed};
+pub use operation::Operation;
+pub use options::{ConnectOptions, Impersonation, RequestTimeout};
+pub use resource::ResourceType;
