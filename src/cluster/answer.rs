@@ -75,7 +75,13 @@ pub(super) fn error_of(code: StatusCode, body: &[u8], asked: &Asked<'_>) -> Erro
             message: if status.is_some() { message } else { "401 Unauthorized".to_owned() },
         },
         403 if asked.is_write && !is_authorizers(&message) => rejected(operation, message),
-        403 => Error::Denied { denied: operation.denied(), message },
+        403 => {
+            let mut denied = operation.denied();
+            if let Some(verb) = denied_verb(&message) {
+                verb.clone_into(&mut denied.verb);
+            }
+            Error::Denied { denied, message }
+        }
         404 => not_found(status.as_ref(), body, asked),
         409 => {
             let message = unquoted();
@@ -95,6 +101,13 @@ pub(super) fn error_of(code: StatusCode, body: &[u8], asked: &Asked<'_>) -> Erro
 /// says the same and adds its own reason. Admission's 403 (Pod Security, a missing account) says neither.
 fn is_authorizers(message: &str) -> bool {
     message.contains(" cannot ") && (message.contains(" resource \"") || message.contains(" path \""))
+}
+
+/// The verb that the authorizer looked for: an exec over a websocket needs `create` too from Kubernetes 1.35 on.
+fn denied_verb(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once(" cannot ")?;
+    let (verb, rest) = rest.split_once(' ')?;
+    rest.starts_with("resource ").then_some(verb)
 }
 
 fn rejected(operation: Operation, message: String) -> Error {

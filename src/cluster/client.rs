@@ -206,9 +206,17 @@ impl Client {
         std::mem::take(&mut *self.inner.warnings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// kube's own client under this one: nothing sent through it is bounded, counted or repeated.
-    pub(super) fn kube(&self) -> &kube::Client {
-        &self.inner.kube
+    /// Sends a request that kube made: counted, but neither bounded nor repeated.
+    pub(super) async fn send_raw(&self, request: Request<Body>) -> Result<Response<Body>, kube::Error> {
+        let (method, path) = (request.method().clone(), request.uri().to_string());
+        let started = Instant::now();
+        let sent = self.inner.kube.send(request).await;
+        let status = sent.as_ref().ok().map(Response::status);
+        self.note_exchange(&Exchange { method: &method, path: &path, status, elapsed: started.elapsed() });
+        if let Ok(response) = &sent {
+            self.note_warnings(response.headers());
+        }
+        sent
     }
 
     /// The time that a call may take.
@@ -256,7 +264,7 @@ impl Client {
     /// Sends a call once and returns the body of a successful answer, unread.
     pub(super) async fn open(&self, call: &Call<'_>, deadline: &Deadline) -> Result<Body, Fault> {
         let path = call.path_and_query();
-        let request = self.request(call, &path)?;
+        let request = request(call, &path)?;
         let started = Instant::now();
         let sent = deadline.bound(self.inner.kube.send(request)).await;
         let status = sent.as_ref().ok().and_then(|sent| sent.as_ref().ok()).map(Response::status);
@@ -285,29 +293,13 @@ impl Client {
         Err(Fault { error, again, fresh_continue })
     }
 
-    fn request(&self, call: &Call<'_>, path: &str) -> Result<Request<Body>, Fault> {
-        let mut builder =
-            Request::builder().method(call.method.clone()).uri(path).header(http::header::ACCEPT, call.accept);
-        let body = match &call.body {
-            Some((content_type, body)) => {
-                builder = builder.header(http::header::CONTENT_TYPE, *content_type);
-                Body::from(body.clone())
-            }
-            None => Body::empty(),
-        };
-        builder.body(body).map_err(|error| {
-            let (operation, message) = (call.operation.clone(), error.to_string());
-            Fault::final_of(Error::Invalid { operation, message })
-        })
-    }
-
     /// The next piece of a body, `None` at its end.
     pub(super) async fn piece(
         &self,
         body: &mut Body,
         operation: &Operation,
         deadline: &Deadline,
-    ) -> Result<Option<impl AsRef<[u8]> + std::ops::Deref<Target = [u8]> + use<>>, Fault> {
+    ) -> Result<Option<impl std::ops::Deref<Target = [u8]> + use<>>, Fault> {
         loop {
             match deadline.bound(body.frame()).await {
                 Err(after) => return Err(self.too_late(operation, after)),
@@ -348,7 +340,7 @@ impl Client {
         }
     }
 
-    pub(super) fn note_warnings(&self, headers: &HeaderMap) {
+    fn note_warnings(&self, headers: &HeaderMap) {
         for text in headers.get_all(http::header::WARNING).iter().filter_map(|value| warning_text(value.to_str().ok()?))
         {
             let mut warnings = self.inner.warnings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -388,6 +380,22 @@ impl Client {
             if body.trim_ascii_start().starts_with(b"{") { describe_json_error(error) } else { describe_body(body) };
         Error::Malformed { operation: operation.clone(), server: self.server().to_owned(), reason }
     }
+}
+
+fn request(call: &Call<'_>, path: &str) -> Result<Request<Body>, Fault> {
+    let mut builder =
+        Request::builder().method(call.method.clone()).uri(path).header(http::header::ACCEPT, call.accept);
+    let body = match &call.body {
+        Some((content_type, body)) => {
+            builder = builder.header(http::header::CONTENT_TYPE, *content_type);
+            Body::from(body.clone())
+        }
+        None => Body::empty(),
+    };
+    builder.body(body).map_err(|error| {
+        let (operation, message) = (call.operation.clone(), error.to_string());
+        Fault::final_of(Error::Invalid { operation, message })
+    })
 }
 
 impl std::fmt::Debug for Client {

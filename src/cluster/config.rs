@@ -333,7 +333,7 @@ fn read_client_certificate(user: &mut AuthInfo) -> Result<(), ConfigError> {
     let key = material(
         "client key",
         "client-key-data",
-        key_data.as_ref().map(|data| data.expose_secret()),
+        key_data.as_ref().map(ExposeSecret::expose_secret),
         user.client_key.take().as_deref(),
     )?;
     let lacks = |what: &'static str, other: &str| {

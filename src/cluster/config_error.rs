@@ -122,18 +122,15 @@ impl ConfigError {
         Some(match self {
             Self::Read { .. } | Self::Parse { .. } => "kubectl config view shows what kubectl makes of it".to_owned(),
             Self::NoSuchName { what, asked_by, nearest, known, .. } => {
-                let mut hint = format!("it is asked for by {asked_by}; ");
-                match (nearest, known.is_empty()) {
-                    (Some(nearest), _) => hint.push_str(&format!("did you mean \"{nearest}\"?")),
-                    (None, true) => hint.push_str(&format!("there is no {what} in it")),
-                    (None, false) => {
-                        hint.push_str(&format!("there are: {}", known.iter().take(8).cloned().collect::<Vec<_>>().join(", ")));
-                        if known.len() > 8 {
-                            hint.push_str(&format!(" and {} more", known.len() - 8));
-                        }
+                let instead = match nearest {
+                    Some(nearest) => format!("did you mean \"{nearest}\"?"),
+                    None if known.is_empty() => format!("there is no {what} in it"),
+                    None => {
+                        let more = if known.len() > 8 { ", ..." } else { "" };
+                        format!("there are: {}{more}", known.iter().take(8).cloned().collect::<Vec<_>>().join(", "))
                     }
-                }
-                hint
+                };
+                format!("it is asked for by {asked_by}; {instead}")
             }
             Self::NotConfigured { .. } => {
                 "az aks get-credentials --resource-group GROUP --name CLUSTER writes a kubeconfig; without a cluster, -f FILE inspects manifests"

@@ -143,14 +143,12 @@ impl Error {
                 let scope = denied.namespace.as_ref().map_or_else(|| " -A".to_owned(), |ns| format!(" -n {ns}"));
                 format!("kubectl auth can-i {} {}{scope} tells whether it is allowed; kubectl wi rbac prints the roles", denied.verb, denied.resource)
             }
-            Self::NotFound { .. } | Self::NotServed { .. } | Self::Name { .. } | Self::Gone { .. } => return None,
             Self::Timeout { .. } => "raise --request-timeout, or see whether the API server or the way to it is slow".to_owned(),
             Self::Unreachable { chain, proxy, .. } => unreachable_hint(&chain.join(": "), proxy.as_deref()),
             Self::Unauthorized { .. } => {
                 "log in again (az login, kubelogin remove-tokens), or give another --context, --user or --token".to_owned()
             }
-            Self::Conflict { already_exists: true, .. } => return None,
-            Self::Conflict { .. } => "read it again and repeat".to_owned(),
+            Self::Conflict { already_exists: false, .. } => "read it again and repeat".to_owned(),
             Self::Rejected { webhook: Some(webhook), .. } => {
                 format!("the refusal comes from the admission webhook {webhook}, not from Kubernetes")
             }
@@ -161,7 +159,7 @@ impl Error {
             Self::Malformed { .. } => {
                 "check --server and the proxy settings: a login page or another server may stand in between".to_owned()
             }
-            Self::Invalid { .. } | Self::Rejected { .. } | Self::Server { .. } => return None,
+            _ => return None,
         })
     }
 
@@ -173,20 +171,21 @@ impl Error {
 
 fn unreachable_hint(chain: &str, proxy: Option<&str>) -> String {
     let lower = chain.to_lowercase();
-    let mut hint = if lower.contains("certificate") || lower.contains("unknownissuer") {
-        "the server's certificate does not fit: check certificate-authority(-data) in the kubeconfig, and whether a TLS-inspecting proxy stands in between"
+    let hint = if lower.contains("certificate") || lower.contains("unknownissuer") {
+        "the server's certificate does not fit: check certificate-authority(-data) in the kubeconfig, and whether a \
+         TLS-inspecting proxy stands in between"
     } else if lower.contains("dns error") || lower.contains("lookup") {
-        "its name is not known here: a private cluster's name resolves in its own network only (VPN, az aks command invoke)"
+        "its name is not known here: a private cluster's name resolves in its own network only (VPN, az aks command \
+         invoke)"
     } else if lower.contains("refused") {
         "nothing listens there: check the address, and whether the cluster is stopped (az aks show --query powerState)"
     } else {
         "check the address, the network, and whether the cluster is running"
+    };
+    match proxy {
+        Some(proxy) => format!("{hint}; the connection goes through the proxy {proxy}"),
+        None => hint.to_owned(),
     }
-    .to_owned();
-    if let Some(proxy) = proxy {
-        hint.push_str(&format!("; the connection goes through the proxy {proxy}"));
-    }
-    hint
 }
 
 /// What an answer says about the thing that was asked for.

@@ -49,7 +49,7 @@ fn parse_error(path: &Path, error: &KubeconfigError) -> ConfigError {
     let path = path.to_owned();
     match error {
         KubeconfigError::Parse(error) => {
-            let at = error.location().map(|location| (u64::from(location.line()), u64::from(location.column())));
+            let at = error.location().map(|location| (location.line(), location.column()));
             ConfigError::Parse { path, at, reason: "it is not the YAML of a kubeconfig".to_owned() }
         }
         KubeconfigError::KindMismatch => ConfigError::Parse {

@@ -5,15 +5,21 @@ use super::resource::ResourceType;
 use crate::model::fact::Denied;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fmt;
+use std::sync::Arc;
 
 /// What is asked, of what.
+///
+/// Shared behind one pointer: every error has one, and errors stay small.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operation {
+pub struct Operation(Arc<Parts>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Parts {
     verb: &'static str,
     target: Target,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Target {
     /// A path that is no resource: `/version`.
     Path(String),
@@ -30,7 +36,7 @@ enum Target {
 impl Operation {
     /// Reads a path that is no resource.
     pub(super) fn read_path(path: &str) -> Self {
-        Self { verb: "get", target: Target::Path(path.to_owned()) }
+        Self(Arc::new(Parts { verb: "get", target: Target::Path(path.to_owned()) }))
     }
 
     /// Something done to a collection.
@@ -80,19 +86,19 @@ impl Operation {
             said.push_str(&resource.group);
         }
         let (namespace, name) = (namespace.map(str::to_owned), name.map(str::to_owned));
-        Ok(Self { verb, target: Target::Resource { path, resource: said, namespace, name } })
+        Ok(Self(Arc::new(Parts { verb, target: Target::Resource { path, resource: said, namespace, name } })))
     }
 
     /// The path on the API server.
     pub(super) fn path(&self) -> &str {
-        match &self.target {
+        match &self.0.target {
             Target::Path(path) | Target::Resource { path, .. } => path,
         }
     }
 
     /// What it is done to, without the verb: `pods velero/velero-5d9` or `/version`.
     pub fn object(&self) -> String {
-        match &self.target {
+        match &self.0.target {
             Target::Path(path) => path.clone(),
             Target::Resource { resource, namespace, name, .. } => match (namespace, name) {
                 (Some(namespace), Some(name)) => format!("{resource} {namespace}/{name}"),
@@ -105,16 +111,16 @@ impl Operation {
 
     /// The right that it needs.
     pub fn denied(&self) -> Denied {
-        let (resource, namespace) = match &self.target {
+        let (resource, namespace) = match &self.0.target {
             Target::Path(path) => (path.clone(), None),
             Target::Resource { resource, namespace, .. } => (resource.clone(), namespace.clone()),
         };
-        Denied { verb: self.verb.to_owned(), resource, namespace }
+        Denied { verb: self.0.verb.to_owned(), resource, namespace }
     }
 
     /// The plural with its group, where it is a resource.
     pub(super) fn resource(&self) -> &str {
-        match &self.target {
+        match &self.0.target {
             Target::Path(path) => path,
             Target::Resource { resource, .. } => resource,
         }
@@ -124,7 +130,7 @@ impl Operation {
 /// `list pods in namespace velero`, `get /version`
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.verb, self.object())
+        write!(f, "{} {}", self.0.verb, self.object())
     }
 }
 

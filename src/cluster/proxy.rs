@@ -34,11 +34,10 @@ fn parse(url: &str, from: &str) -> Result<http::Uri, ConfigError> {
     let uri: http::Uri = url.parse().map_err(|_| wrong("it is not a URL"))?;
     let Some(authority) = uri.authority() else { return Err(wrong("it names no host")) };
     match uri.scheme_str() {
-        Some("http" | "https") => Ok(uri),
         Some("socks5") if authority.as_str().contains('@') => {
             Err(wrong("a SOCKS5 proxy with user and password is not supported"))
         }
-        Some("socks5") => Ok(uri),
+        Some("http" | "https" | "socks5") => Ok(uri),
         Some(scheme) => Err(wrong(&format!("unsupported scheme \"{scheme}\", must be http, https, or socks5"))),
         None => Err(wrong("it has no scheme: write http://, https:// or socks5:// before it")),
     }

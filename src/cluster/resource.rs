@@ -58,7 +58,7 @@ resource_types! {
     CRON_JOB = "batch" "v1" "CronJob" "cronjobs" "cronjob" ["cj"] true;
     /// `ReplicationController`
     REPLICATION_CONTROLLER = "" "v1" "ReplicationController" "replicationcontrollers" "replicationcontroller" ["rc"] true;
-    /// `ControllerRevision`: the older templates of StatefulSets and DaemonSets.
+    /// `ControllerRevision`: older templates of a `StatefulSet` or `DaemonSet`.
     CONTROLLER_REVISION = "apps" "v1" "ControllerRevision" "controllerrevisions" "controllerrevision" [] true;
     /// `ServiceAccount`
     SERVICE_ACCOUNT = "" "v1" "ServiceAccount" "serviceaccounts" "serviceaccount" ["sa"] true;

@@ -102,7 +102,7 @@ impl Attempts {
 fn jittered(delay: Duration) -> Duration {
     // Each RandomState starts from another seed: random enough, without a generator.
     let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
-    delay - delay / 4 * u32::try_from(random % 256).unwrap_or(0) / 256
+    delay.saturating_sub(delay / 1024 * u32::try_from(random % 256).unwrap_or(0))
 }
 
 #[cfg(test)]
