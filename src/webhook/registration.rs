@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// Name of the entry in every upstream release.
 const UPSTREAM_ENTRY: &str = "mutation.azure-workload-identity.io";
-/// Name of the entry that OpenShift makes; its cloud credential operator uses one configuration name for all clouds.
+/// Name of the entry that `OpenShift` makes; its cloud credential operator uses one configuration name for all clouds.
 const OPENSHIFT_ENTRY: &str = "pod-identity-webhook.azure.mutate.io";
 /// The path that every release listens on.
 const PATH: &str = "/mutate-v1-pod";
@@ -43,6 +43,11 @@ impl Registration {
                 entry,
             })
             .collect())
+    }
+
+    /// Whether `OpenShift`'s operator, or `HyperShift`, made it.
+    pub(super) fn is_openshift(&self) -> bool {
+        self.entry.name == OPENSHIFT_ENTRY || self.configuration == "pod-identity-webhook"
     }
 
     /// Whether the AKS admissions enforcer is told to keep its hands off this configuration. It writes exclusions of
@@ -236,7 +241,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn found(webhook: Value) -> usize {
+    fn found(webhook: &Value) -> usize {
         let configuration = json!({"metadata": {"name": "any"}, "webhooks": [webhook, {"name": "other.example.com"}]});
         Registration::read(&configuration).unwrap().len()
     }
@@ -252,7 +257,7 @@ mod tests {
             json!({"name": "x", "objectSelector": expression}),
             json!({"name": "x", "clientConfig": {"service": {"name": "azure-wi-webhook-webhook-service", "path": "/mutate-v1-pod"}}}),
         ] {
-            assert_eq!(found(webhook.clone()), 1, "{webhook}");
+            assert_eq!(found(&webhook), 1, "{webhook}");
         }
     }
 
@@ -264,7 +269,7 @@ mod tests {
             json!({"name": "vpod.example.com", "clientConfig": {"service": {"name": "example", "path": "/mutate-v1-pod"}}}),
             json!({"name": "x", "objectSelector": {"matchExpressions": [{"key": "azure.workload.identity/use", "operator": "DoesNotExist"}]}}),
         ] {
-            assert_eq!(found(webhook.clone()), 0, "{webhook}");
+            assert_eq!(found(&webhook), 0, "{webhook}");
         }
     }
 

@@ -158,6 +158,7 @@ fn triggered(trigger: Trigger, pod: Candidate<'_>) -> (Truth, Barrier) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::selector::LabelSelector;
     use super::*;
     use serde::Deserialize;
     use serde_json::json;
@@ -224,7 +225,7 @@ mod tests {
 
     #[test]
     fn before_1_0_the_account_selects() {
-        let entry = WebhookEntry { object_selector: Default::default(), ..WebhookEntry::upstream() };
+        let entry = WebhookEntry { object_selector: LabelSelector::default(), ..WebhookEntry::upstream() };
         let (good, other) = (labels("true"), labels("no"));
         let account = |labels| Some(AccountView { name: "velero", labels, annotations: None });
         let old = |pod| selects(&entry, Trigger::AccountLabel, pod);
