@@ -118,7 +118,11 @@ impl Walk<'_> {
     /// One more step of a JSON pointer.
     fn push(&mut self, step: &str) {
         self.path.push('/');
-        self.path.push_str(&pointer_token(step));
+        if step.contains(['~', '/']) {
+            self.path.push_str(&pointer_token(step));
+        } else {
+            self.path.push_str(step);
+        }
     }
 }
 
