@@ -2,6 +2,7 @@
 
 use super::keys;
 use crate::model::StringMap;
+use crate::model::workload::ServiceAccount;
 
 /// A service account as the webhook sees it: its name and what is written on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,5 +24,15 @@ impl<'a> AccountView<'a> {
     /// Whether it carries the label that selected pods before 1.0.0.
     pub fn selects_pods(&self) -> bool {
         self.labels.and_then(|labels| labels.get(keys::USE_LABEL)).is_some_and(|value| value == keys::USE_LABEL_VALUE)
+    }
+}
+
+impl<'a> From<&'a ServiceAccount> for AccountView<'a> {
+    fn from(account: &'a ServiceAccount) -> Self {
+        Self {
+            name: account.meta.name(),
+            labels: account.meta.labels.as_ref(),
+            annotations: account.meta.annotations.as_ref(),
+        }
     }
 }

@@ -66,10 +66,13 @@ fn place(list: &mut Vec<Value>, placement: Placement, entry: Value) {
 }
 
 /// An entry of `env`. The API leaves an empty value out.
+///
+/// Where the webhook's configuration was not seen, the authority is that of a webhook that nobody configured; for the
+/// tenant, without which no webhook starts, there is only a placeholder.
 fn variable(variable: &Variable) -> Value {
     let value = variable.value.as_deref().unwrap_or(match variable.name {
         keys::ENV_TENANT_ID => keys::UNSEEN_TENANT,
-        _ => keys::UNSEEN_AUTHORITY,
+        _ => keys::PUBLIC_AUTHORITY,
     });
     if value.is_empty() { json!({"name": variable.name}) } else { json!({"name": variable.name, "value": value}) }
 }

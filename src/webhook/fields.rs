@@ -8,7 +8,9 @@
 //! `tests/data/webhook/pod-fields.json`, which is made from the Go types themselves; a test holds the two together.
 
 use super::profile::Profile;
+use crate::model::finding::pointer_token;
 use serde_json::Value;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 /// A line a field, indented below its parent; `[]` where the fields of a list's entries follow; `+29` and `-31` say
@@ -25,10 +27,58 @@ pub fn drop_unknown(pod: &mut Value, profile: &Profile) -> Vec<String> {
     dropped
 }
 
-/// What [`drop_unknown`] would remove.
-pub fn unknown(pod: &Value, profile: &Profile) -> Vec<String> {
-    // Losing a field is rare, so this is seldom called on a pod that is large and loses one.
-    drop_unknown(&mut pod.clone(), profile)
+/// A field of a pod that some release of the webhook would remove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewerField {
+    /// JSON pointer below the pod or pod template.
+    pub path: String,
+    /// The minor versions of the Kubernetes API that know it; `None` where none that is known does.
+    pub known: Option<Range<u8>>,
+}
+
+impl NewerField {
+    /// Whether that release of the webhook removes it.
+    pub fn lost_to(&self, profile: &Profile) -> bool {
+        let knows = |minor| self.known.as_ref().is_some_and(|known| known.contains(&minor));
+        profile.api_types.is_some_and(|minor| !knows(minor))
+    }
+}
+
+/// The fields of a pod, or of a pod template, that the oldest or the newest API types lack: all that any release
+/// removes. Most pods have none, so this can be kept in place of the pod.
+pub fn newer(pod: &Value) -> Vec<NewerField> {
+    let mut found = Vec::new();
+    if let Some(spec) = pod.get("spec") {
+        collect_newer(spec, table(), "/spec", &mut found);
+    }
+    found
+}
+
+fn collect_newer(value: &Value, fields: &Fields, above: &str, found: &mut Vec<NewerField>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let field = fields.get(key);
+                let path = || format!("{above}/{}", pointer_token(key));
+                match field {
+                    Some(Field { since: 0, until: u8::MAX, .. }) => {}
+                    other => {
+                        let known = other.map(|field| field.since..field.until);
+                        found.push(NewerField { path: path(), known });
+                    }
+                }
+                if let Some(field) = field.filter(|field| !field.below.is_empty()) {
+                    collect_newer(value, &field.below, &path(), found);
+                }
+            }
+        }
+        Value::Array(list) => {
+            for (index, entry) in list.iter().enumerate() {
+                collect_newer(entry, fields, &format!("{above}/{index}"), found);
+            }
+        }
+        _ => {}
+    }
 }
 
 struct Walk<'a> {
@@ -69,7 +119,7 @@ impl Walk<'_> {
     fn push(&mut self, step: &str) {
         self.path.push('/');
         if step.contains(['~', '/']) {
-            self.path.push_str(&step.replace('~', "~0").replace('/', "~1"));
+            self.path.push_str(&pointer_token(step));
         } else {
             self.path.push_str(step);
         }
@@ -233,7 +283,9 @@ mod tests {
         });
         let mut pod = serde_json::json!({"spec": spec, "unseen": true});
         let profile = super::super::WebhookVersion::NEWEST.profile();
-        let mut dropped = unknown(&pod, &profile);
+        let lost = newer(&pod).into_iter().filter(|field| field.lost_to(&profile)).map(|field| field.path);
+        // What is below a lost field is not lost on its own.
+        let mut dropped: Vec<_> = lost.filter(|path| !path.starts_with("/spec/resources/")).collect();
         dropped.sort();
         assert_eq!(dropped, ["/spec/a~1b~0c", "/spec/containers/0/stopSignal", "/spec/resources"]);
         let mut wanted = pod.clone();
@@ -241,7 +293,11 @@ mod tests {
             wanted["spec"].as_object_mut().unwrap().remove(gone);
         }
         wanted["spec"]["containers"][0].as_object_mut().unwrap().remove("stopSignal");
-        drop_unknown(&mut pod, &profile);
+        let mut removed = drop_unknown(&mut pod, &profile);
+        removed.sort();
+        assert_eq!(removed, dropped);
         assert_eq!(pod, wanted);
+        let oldest = "1.0.0".parse::<super::super::WebhookVersion>().unwrap().profile();
+        assert_eq!(drop_unknown(&mut pod, &oldest), ["/spec/initContainers/0/restartPolicy"]);
     }
 }

@@ -52,6 +52,8 @@ pub const DEFAULT_PROXY_PORT: i32 = 8000;
 
 /// The audience that Entra expects of a federated token, in every cloud unless the webhook was told otherwise.
 pub const DEFAULT_AUDIENCE: &str = "api://AzureADTokenExchange";
+/// The authority of the public cloud, which is what a webhook injects unless it is configured for another.
+pub const PUBLIC_AUTHORITY: &str = "https://login.microsoftonline.com/";
 /// Lowest lifetime of a token that the webhook accepts, in seconds.
 pub const MIN_EXPIRATION: i64 = 3600;
 /// Highest lifetime of a token that the webhook accepts, in seconds.
@@ -67,5 +69,3 @@ pub const RESERVED_VOLUME_PREFIX: &str = "azure-workload-identity-reserved-";
 pub const UNNAMED_POD_HASH: &str = "<pod-name-hash>";
 /// What stands for the webhook's tenant where its configuration was not seen.
 pub const UNSEEN_TENANT: &str = "<tenant of the webhook>";
-/// What stands for the authority host where the webhook's configuration does not tell it.
-pub const UNSEEN_AUTHORITY: &str = "<authority host of the webhook>";

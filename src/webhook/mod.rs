@@ -12,17 +12,26 @@
 
 pub mod account;
 pub mod apply;
+pub mod condition;
+mod deployment;
 pub mod fields;
 pub mod injection;
 pub mod install;
 pub mod keys;
 pub mod number;
 pub mod profile;
+pub mod registration;
+pub mod selection;
+pub mod selector;
 pub mod settings;
+pub mod shape;
 
 pub use account::AccountView;
 pub use injection::{Denial, Injection, Naming, injection};
+pub use install::{Distribution, WebhookInstallation};
 pub use profile::{Generation, Profile, Trigger, WebhookVersion};
+pub use registration::{Registration, WebhookEntry};
+pub use selection::{Barrier, Candidate, Selection, selects};
 pub use settings::{CustomTokenEndpoint, KubernetesVersion, WebhookSettings};
 
 use crate::model::pod::PodTemplate;

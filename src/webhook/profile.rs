@@ -23,7 +23,7 @@ impl WebhookVersion {
     /// The newest release whose behaviour is known. Stands in where nothing tells the version.
     pub const NEWEST: Self = Self::release(1, 6, 0);
 
-    const fn release(major: u16, minor: u16, patch: u16) -> Self {
+    pub(super) const fn release(major: u16, minor: u16, patch: u16) -> Self {
         Self { numbers: (major, minor, patch), suffix: String::new() }
     }
 
@@ -81,7 +81,9 @@ pub enum Generation {
 /// What decides whether the webhook touches a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Trigger {
-    /// Up to 0.14: the account's label (before 0.10 not known to be the label), asked by the webhook itself.
+    /// Before 0.10: not known.
+    Undocumented,
+    /// 0.10 to 0.14: the account's label, asked by the webhook itself.
     AccountLabel,
     /// 0.15: the pod's label with any value, or the account's.
     PodOrAccountLabel,
@@ -154,7 +156,8 @@ impl Profile {
             trigger: match version {
                 _ if from(1, 0, 0) => Trigger::PodLabel,
                 _ if from(0, 15, 0) => Trigger::PodOrAccountLabel,
-                _ => Trigger::AccountLabel,
+                _ if from(0, 10, 0) => Trigger::AccountLabel,
+                _ => Trigger::Undocumented,
             },
             mount_path: match generation {
                 Generation::V0_7 => "/var/run/secrets/tokens",

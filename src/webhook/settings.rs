@@ -32,16 +32,17 @@ pub struct WebhookSettings {
 }
 
 impl WebhookSettings {
-    /// A webhook of that version with everything else as it is unless configured, for the public cloud, and with a
-    /// tenant that is not known.
+    /// A webhook of that version of which nothing else was seen: tenant and authority are not known, the rest is as it
+    /// is unless configured.
     pub fn new(version: WebhookVersion) -> Self {
         Self {
             profile: version.profile(),
             version,
             tenant_id: None,
-            authority_host: authority_host("").map(str::to_owned),
+            authority_host: None,
             audience: keys::DEFAULT_AUDIENCE.to_owned(),
-            log_level: String::new(),
+            // The webhook's own default is empty, but manifest and chart have always set this one.
+            log_level: "info".to_owned(),
             proxy_image: None,
             proxy_init_image: None,
             custom_endpoint: None,
@@ -123,7 +124,7 @@ impl CustomTokenEndpoint {
 /// names that keep the webhook from starting.
 pub fn authority_host(environment: &str) -> Option<&'static str> {
     match environment.to_ascii_uppercase().as_str() {
-        "" | "AZUREPUBLICCLOUD" | "AZURECLOUD" => Some("https://login.microsoftonline.com/"),
+        "" | "AZUREPUBLICCLOUD" | "AZURECLOUD" => Some(keys::PUBLIC_AUTHORITY),
         "AZUREUSGOVERNMENTCLOUD" | "AZUREUSGOVERNMENT" => Some("https://login.microsoftonline.us/"),
         "AZURECHINACLOUD" => Some("https://login.chinacloudapi.cn/"),
         "AZUREGERMANCLOUD" => Some("https://login.microsoftonline.de/"),
