@@ -2,8 +2,8 @@
 
 pub mod chain;
 pub mod cli;
-pub mod inspect;
 pub mod cluster;
+pub mod inspect;
 pub mod manifest;
 pub mod model;
 pub mod report;

@@ -36,6 +36,24 @@ pub struct Cluster {
     pub webhook: Fact<WebhookInstallation>,
 }
 
+impl Cluster {
+    /// Finds the identity webhook among the objects: absent where all configurations were read and none is one.
+    pub fn find_webhook(&mut self, inventory: &Inventory) {
+        let mut installation = WebhookInstallation::from_inventory(inventory);
+        if !installation.is_registered() {
+            self.webhook = inventory.missing("MutatingWebhookConfiguration", None);
+            return;
+        }
+        if let Some(pod) = inventory.pods().iter().find(|pod| running::is_mutated(&pod.spec)) {
+            installation.learn_from_pod(&pod.spec);
+        }
+        if let Fact::Known(version) = &self.kubernetes_version {
+            installation.settings.kubernetes = version.parse().ok();
+        }
+        self.webhook = Fact::Known(installation);
+    }
+}
+
 /// What is inspected.
 #[derive(Debug, Clone, Copy)]
 pub enum Target<'a> {

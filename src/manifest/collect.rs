@@ -27,11 +27,9 @@ impl Collector {
         if whole {
             self.inventory.set_everything();
         }
-        let cluster = Cluster {
-            issuer: issuer.map_or(Fact::NotAsked, |issuer| Fact::Known(issuer.to_owned())),
-            webhook: if whole { Fact::Absent } else { Fact::NotAsked },
-            ..Cluster::default()
-        };
+        let issuer = issuer.map_or(Fact::NotAsked, |issuer| Fact::Known(issuer.to_owned()));
+        let mut cluster = Cluster { issuer, ..Cluster::default() };
+        cluster.find_webhook(&self.inventory);
         Input { inventory: self.inventory, cluster, problems: self.problems, texts }
     }
 }

@@ -7,8 +7,8 @@ pub mod fact;
 pub mod finding;
 pub mod inventory;
 pub mod kinds;
-pub mod object;
 pub mod nearest;
+pub mod object;
 pub mod pod;
 pub mod workload;
 
