@@ -6,6 +6,7 @@ use crate::model::finding::{Finding, Level, Link};
 use crate::report::model::{ChainLink, LinkState};
 use crate::webhook::install::{Distribution, WebhookInstallation};
 use crate::webhook::keys;
+use std::fmt::Write as _;
 
 /// All links of a chain, judged by the findings about them.
 pub fn links(chain: &Chain<'_>, findings: &[Finding]) -> Vec<ChainLink> {
@@ -106,13 +107,15 @@ fn webhook_line(webhook: &WebhookInstallation) -> String {
     }
     .to_owned();
     match &webhook.version {
-        Some(seen) => line.push_str(&format!(" {}", seen.version)),
+        Some(seen) => {
+            let _ = write!(line, " {}", seen.version);
+        }
         None => line.push_str(", version not known"),
     }
     if let Some(deployment) = webhook.deployment()
         && let Some(ready) = deployment.ready
     {
-        line.push_str(&format!(", {ready} of {} ready", deployment.desired));
+        let _ = write!(line, ", {ready} of {} ready", deployment.desired);
     }
     line
 }

@@ -5,6 +5,8 @@ use super::output::{self, Format, Output};
 use super::terminal::Terminal;
 use super::{Cli, Surroundings, words};
 use crate::chain::select::{Missing, Scope, Selection, parse_selector};
+use crate::cluster::collect::{Request, collect};
+use crate::cluster::parse_duration;
 use crate::inspect::{Input, Wanted, exit_code, inspect};
 use crate::manifest::collect::Collector;
 use crate::manifest::read::{self, Paths};
@@ -12,6 +14,7 @@ use crate::model::finding::Level;
 use crate::report::model::InspectReport;
 use crate::report::text;
 use std::io::Write;
+use std::time::Duration;
 
 /// Arguments of `inspect`.
 #[derive(Debug, clap::Args)]
@@ -40,6 +43,9 @@ pub struct Args {
     /// The issuer of the cluster's tokens, where it cannot be read
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
+    /// How long reading the cluster may take in all
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "30s")]
+    timeout: Duration,
     /// Only these rules, by code or prefix
     #[arg(long, value_name = "CODES", value_delimiter = ',')]
     select: Vec<String>,
@@ -104,7 +110,7 @@ impl FailLevel {
 
 /// Runs `inspect`.
 pub fn run(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, Failure> {
-    let (input, wanted) = if args.files.is_empty() { live(args, cli)? } else { files(args, cli, around)? };
+    let (input, wanted) = if args.files.is_empty() { live(args, cli, around)? } else { files(args, cli, around)? };
     let report = inspect(&input, &wanted).map_err(|missing| not_found(&missing, &wanted, args))?;
     print(args, cli, &report, around)?;
     Ok(exit_code(&report, args.fail_on.level()))
@@ -145,8 +151,20 @@ fn files(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Input
     Ok((input, wanted))
 }
 
-fn live(_args: &Args, _cli: &Cli) -> Result<(Input, Wanted), Failure> {
-    Err(Failure::new("reading a cluster does not work yet", Some("kubectl wi inspect -f FILE".to_owned())))
+/// Reads a cluster.
+fn live(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Input, Wanted), Failure> {
+    super::live::block_on(async {
+        let client = super::live::connect(cli, around).await?;
+        let namespace = || Scope::Namespace(client.namespace().to_owned());
+        let scope = if args.all_namespaces { Scope::All } else { namespace() };
+        let kinds = super::live::other_kinds(&client, &args.words).await?;
+        let wanted = wanted(args, scope.clone(), &|word| kinds.get(word).cloned())?;
+        let request =
+            Request { scope, detailed: wanted.names_objects(), within: args.timeout, issuer: args.issuer.clone() };
+        let input = Box::pin(collect(&client, &request)).await?;
+        super::live::tell(&client, cli, around);
+        Ok((input, wanted))
+    })
 }
 
 fn not_found(missing: &[Missing], wanted: &Wanted, args: &Args) -> Failure {

@@ -4,6 +4,7 @@ pub mod error;
 pub mod explain;
 pub mod inspect;
 pub mod kubectl_flags;
+mod live;
 pub mod output;
 pub mod terminal;
 pub mod words;

@@ -2,7 +2,8 @@
 
 use super::error::Failure;
 use crate::chain::select::Item;
-use crate::model::kinds;
+use crate::cluster::resource;
+use crate::model::nearest::nearest;
 
 /// Reads the words. `other_kind` finds the API's kind for a TYPE that is not built in.
 pub fn items(words: &[String], other_kind: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Item>, Failure> {
@@ -28,15 +29,16 @@ pub fn items(words: &[String], other_kind: &dyn Fn(&str) -> Option<String>) -> R
 }
 
 fn kind_of(word: &str, other_kind: &dyn Fn(&str) -> Option<String>) -> Result<String, Failure> {
-    if let Some(kind) = kinds::built_in(word) {
-        return Ok(kind.kind.to_owned());
+    if let Some(known) = resource::find(word) {
+        return Ok(known.kind.clone().into_owned());
     }
     other_kind(word).ok_or_else(|| {
-        let hint = match kinds::nearest(word).as_slice() {
-            [] => "TYPE is pod, deployment, statefulset, daemonset, replicaset, job, cronjob, serviceaccount or a \
-                   custom resource; identity/CLIENT-ID finds what uses an identity"
+        let names = resource::BUILT_IN.iter().flat_map(|known| [&*known.plural, &*known.singular]);
+        let hint = match nearest(word, names) {
+            None => "TYPE is pod, deployment, statefulset, daemonset, replicaset, job, cronjob, serviceaccount or a \
+                     custom resource; identity/CLIENT-ID finds what uses an identity"
                 .to_owned(),
-            near => format!("did you mean {}?", near.join(" or ")),
+            Some(near) => format!("did you mean {near}?"),
         };
         Failure::new(format!("there is no resource type \"{word}\""), Some(hint))
     })

@@ -54,6 +54,12 @@ pub enum Error {
         /// The bound.
         after: Duration,
     },
+    /// The time for all requests together is up.
+    #[error("not read within {} (--timeout)", show_duration(*within))]
+    OutOfTime {
+        /// The bound.
+        within: Duration,
+    },
     /// The API server cannot be reached, or the connection broke.
     #[error("cannot reach {server}: {}", chain.join(": "))]
     Unreachable {
@@ -143,6 +149,7 @@ impl Error {
                 let scope = denied.namespace.as_ref().map_or_else(|| " -A".to_owned(), |ns| format!(" -n {ns}"));
                 format!("kubectl auth can-i {} {}{scope} tells whether it is allowed; kubectl wi rbac prints the roles", denied.verb, denied.resource)
             }
+            Self::OutOfTime { .. } => "raise --timeout, or name one workload".to_owned(),
             Self::Timeout { .. } => "raise --request-timeout, or see whether the API server or the way to it is slow".to_owned(),
             Self::Unreachable { chain, proxy, .. } => unreachable_hint(&chain.join(": "), proxy.as_deref()),
             Self::Unauthorized { .. } => {

@@ -7,6 +7,7 @@
 mod access;
 mod answer;
 mod client;
+pub mod collect;
 mod config;
 mod config_error;
 mod discovery;

@@ -27,6 +27,7 @@ impl Collector {
         if whole {
             self.inventory.set_everything();
         }
+        self.inventory.complete();
         let issuer = issuer.map_or(Fact::NotAsked, |issuer| Fact::Known(issuer.to_owned()));
         let mut cluster = Cluster { issuer, ..Cluster::default() };
         cluster.find_webhook(&self.inventory);

@@ -1,7 +1,7 @@
 //! All objects that were read, and what is known of those that were not found.
 
 use super::fact::{Denied, Fact};
-use super::object::{ApiMeta, Meta, ObjectRef, Origin};
+use super::object::{ApiMeta, Meta, ObjectRef, Origin, OwnerReference};
 use super::workload::{ApiPod, ApiServiceAccount, ApiWorkload, Pod, ServiceAccount, WORKLOAD_KINDS, Workload};
 use serde::Deserialize;
 use serde_json::Value;
@@ -27,6 +27,9 @@ pub enum ReadState {
     Failed(String),
 }
 
+/// Namespace, kind and name.
+type Key = (String, String, String);
+
 /// The objects of one inspection.
 #[derive(Debug, Clone, Default)]
 pub struct Inventory {
@@ -37,11 +40,13 @@ pub struct Inventory {
     reads: HashMap<(String, Option<String>), ReadState>,
     everything: bool,
     workload_index: HashMap<ObjectRef, usize>,
-    pods_by_controller: HashMap<(String, String, String), Vec<usize>>,
+    pods_by_controller: HashMap<Key, Vec<usize>>,
     pods_by_account: HashMap<(String, String), Vec<usize>>,
     others_index: HashMap<ObjectRef, usize>,
-    children_index: HashMap<(String, String, String), Vec<usize>>,
+    children_index: HashMap<Key, Vec<usize>>,
     workloads_by_account: HashMap<(String, String), Vec<usize>>,
+    owners: HashMap<Key, OwnerReference>,
+    controlled: HashMap<Key, Vec<Key>>,
 }
 
 impl Inventory {
@@ -128,6 +133,11 @@ impl Inventory {
     pub fn add_workload(&mut self, workload: Workload) {
         let key = index_key(&workload.meta.object);
         if let Some(&at) = self.workload_index.get(&key) {
+            let account = (workload.meta.namespace().to_owned(), workload.account().to_owned());
+            let same = self.workloads_by_account.entry(account).or_default();
+            if !same.contains(&at) {
+                same.push(at);
+            }
             self.workloads[at] = workload;
         } else {
             self.workload_index.insert(key, self.workloads.len());
@@ -156,6 +166,48 @@ impl Inventory {
             self.pods_by_controller.entry(key).or_default().push(at);
         }
         self.pods.push(pod);
+    }
+
+    /// Adds a pod that exists: one without a controller also stands for itself.
+    pub fn add_live_pod(&mut self, pod: Pod) {
+        if pod.meta.controller().is_none() {
+            self.add_workload(pod.to_workload());
+        }
+        self.add_pod(pod);
+    }
+
+    /// Notes who controls an object of which nothing else is read.
+    pub fn add_owner(&mut self, kind: &str, namespace: &str, name: &str, owner: OwnerReference) {
+        let child = (namespace.to_owned(), kind.to_owned(), name.to_owned());
+        let key = (namespace.to_owned(), owner.kind.clone(), owner.name.clone());
+        self.controlled.entry(key).or_default().push(child.clone());
+        self.owners.insert(child, owner);
+    }
+
+    /// Makes a workload of every controller that is not here although its pods are: a custom resource, or an object
+    /// that may not be read. Its pods say what it makes.
+    pub fn complete(&mut self) {
+        let mut newest: BTreeMap<ObjectRef, usize> = BTreeMap::new();
+        for (at, pod) in self.pods.iter().enumerate() {
+            let Some(owner) = pod.meta.controller() else { continue };
+            let known = |kind: &str, name: &str| self.workload(kind, pod.meta.namespace(), name).is_some();
+            let key = (pod.meta.namespace().to_owned(), owner.kind.clone(), owner.name.clone());
+            let above = self.owners.get(&key).unwrap_or(owner);
+            if known(&owner.kind, &owner.name) || known(&above.kind, &above.name) {
+                continue;
+            }
+            let object = ObjectRef::new(&above.api_version, &above.kind, Some(pod.meta.namespace()), &above.name);
+            let best = newest.entry(object).or_insert(at);
+            if pod.meta.created > self.pods[*best].meta.created {
+                *best = at;
+            }
+        }
+        for (object, at) in newest {
+            let pod = &self.pods[at];
+            let mut workload = pod.to_workload();
+            workload.meta = Meta { object, owners: Vec::new(), ..pod.meta.clone() };
+            self.add_workload(workload);
+        }
     }
 
     /// Adds an object of another kind; a later one of the same name replaces the earlier.
@@ -201,7 +253,9 @@ impl Inventory {
     /// The workloads whose pods run as an account.
     pub fn workloads_of_account(&self, namespace: &str, account: &str) -> impl Iterator<Item = &Workload> {
         let key = (namespace.to_owned(), account.to_owned());
-        self.workloads_by_account.get(&key).into_iter().flatten().map(|&at| &self.workloads[at])
+        let all = self.workloads_by_account.get(&key).into_iter().flatten().map(|&at| &self.workloads[at]);
+        // A workload that was replaced may have run as another account before.
+        all.filter(move |workload| workload.account() == key.1)
     }
 
     /// All pods that are here.
@@ -226,6 +280,11 @@ impl Inventory {
         owners.extend(
             self.children(object).map(|child| (child.meta.object.kind.clone(), child.meta.object.name.clone())),
         );
+        let key = (workload.meta.namespace().to_owned(), object.kind.clone(), object.name.clone());
+        let noted = self.controlled.get(&key).into_iter().flatten();
+        owners.extend(noted.map(|(_, kind, name)| (kind.clone(), name.clone())));
+        owners.sort_unstable();
+        owners.dedup();
         for (kind, name) in owners {
             let key = (workload.meta.namespace().to_owned(), kind, name);
             pods.extend(self.pods_by_controller.get(&key).into_iter().flatten().map(|&at| &self.pods[at]));

@@ -6,7 +6,6 @@
 pub mod fact;
 pub mod finding;
 pub mod inventory;
-pub mod kinds;
 pub mod nearest;
 pub mod object;
 pub mod pod;

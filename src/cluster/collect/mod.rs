@@ -1,0 +1,89 @@
+//! Reads from a cluster what an inspection needs, and no more.
+//!
+//! A sweep over a large cluster asks for the labelled pods by selector, for accounts and pod templates, and then for
+//! the pods of the accounts that carry an identity by field selector; it never reads all pods. A named workload costs
+//! the same in its namespace, with consistent reads, events and the history of its template besides. What may not be
+//! read is noted, with the permission that is missing; nothing here judges.
+
+mod read;
+mod sweep;
+mod webhook;
+
+use super::client::Client;
+use super::error::Error;
+use super::list::Consistency;
+use crate::chain::Cluster;
+use crate::chain::select::Scope;
+use crate::inspect::Input;
+use crate::model::fact::Fact;
+use crate::model::inventory::{Inventory, ReadState};
+use read::Reading;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What to read.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Which namespaces.
+    pub scope: Scope,
+    /// Single objects are named: read consistently, with events and history.
+    pub detailed: bool,
+    /// How long all of it may take.
+    pub within: Duration,
+    /// The issuer, where the user knows it.
+    pub issuer: Option<String>,
+}
+
+/// Something that was read: how it is known that it is all of it, and what to add.
+struct Part {
+    kind: &'static str,
+    namespace: Option<String>,
+    state: ReadState,
+}
+
+/// Reads the cluster. Only a cluster that does not answer at all is an error.
+pub async fn collect(client: &Client, request: &Request) -> Result<Input, Error> {
+    let reading = Reading {
+        client,
+        deadline: Instant::now() + request.within,
+        within: request.within,
+        consistency: if request.detailed || request.scope != Scope::All {
+            Consistency::Consistent
+        } else {
+            Consistency::Cached
+        },
+        detailed: request.detailed,
+    };
+    let namespace = match &request.scope {
+        Scope::Namespace(namespace) => Some(namespace.as_str()),
+        Scope::All => None,
+    };
+    let (version, issuer, webhook, objects) = tokio::join!(
+        reading.bounded(client.server_version()),
+        reading.bounded(client.openid_configuration()),
+        webhook::read(&reading),
+        sweep::read(&reading, namespace),
+    );
+    if let Err(error) = version.as_ref()
+        && !matches!(error, Error::Denied { .. })
+    {
+        return version.map(|_| Input::default());
+    }
+    let mut inventory = Inventory::default();
+    webhook.add_to(&mut inventory);
+    objects.add_to(&mut inventory);
+    let mut cluster = Cluster {
+        context: client.context().map(str::to_owned),
+        server: Some(client.server().to_owned()),
+        kubernetes_version: Fact::from(version).map(|version| version.git_version),
+        issuer: match &request.issuer {
+            Some(issuer) => Fact::Known(issuer.clone()),
+            None => Fact::from(issuer).map(|configuration| configuration.issuer),
+        },
+        webhook: Fact::NotAsked,
+    };
+    cluster.find_webhook(&inventory);
+    sweep::read_pods(&reading, namespace, &mut inventory, &cluster).await;
+    cluster.find_webhook(&inventory);
+    Ok(Input { inventory, cluster, ..Input::default() })
+}
