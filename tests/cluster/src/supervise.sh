@@ -3,12 +3,14 @@
 #   sh supervise.sh loopback FOLDER           control plane on loopback, no privileges needed
 #   sh supervise.sh isolated FOLDER           whole cluster: network, mounts and processes in namespaces of their own
 #   sh supervise.sh inside   FOLDER           (what `isolated` runs as the first process of those namespaces)
+#   sh supervise.sh confined FOLDER           (what that becomes, in a namespace of control groups)
 #
 # Each line of standard input names a program to start with FOLDER/NAME.sh. The end of the input, which comes however
 # the other side ended (it returned, panicked, was interrupted or killed), stops everything. What is left of the process
 # then is its folder, and that goes too.
 size=$1
 folder=$2
+name=${folder##*/}
 
 # Ctrl-C is for the tests; the end of the input follows from it.
 trap '' INT HUP
@@ -24,7 +26,7 @@ start() {
 }
 
 serve() {
-    while read -r name; do start "$name"; done
+    while read -r program; do start "$program"; done
 }
 
 stop() {
@@ -39,6 +41,17 @@ remove() {
     [ -n "$KUBECTL_WI_TEST_KEEP" ] || rm -rf "$folder"
 }
 
+# Makes a control group of the cluster's name, goes into it, and makes it the one that is to be seen at its place.
+confine() {
+    mkdir "$1/$name"
+    # In version 1, a new group has no processors and no memory nodes until it is given some.
+    for file in cpuset.cpus cpuset.mems; do
+        if [ -e "$1/$file" ] && [ ! -e "$1/cgroup.controllers" ]; then cat "$1/$file" >"$1/$name/$file"; fi
+    done
+    echo $$ >"$1/$name/cgroup.procs"
+    mount --bind "$1/$name" "$1"
+}
+
 case $size in
 loopback)
     trap 'stop; remove; exit' TERM
@@ -50,8 +63,8 @@ isolated)
     # When the first process in a PID namespace ends, the kernel kills all others in it; the mounts and the network go
     # with the last of them. So nothing that the kubelet, containerd or a container does can outlive this line.
     unshare --mount --net --pid --fork --kill-child --propagation private sh "$0" inside "$folder"
-    # Control groups are the one thing outside of the namespaces. The kubelet makes them below one of the cluster's name.
-    for groups in /sys/fs/cgroup/"${folder##*/}" /sys/fs/cgroup/*/"${folder##*/}"; do
+    # Control groups are the one thing that is in no namespace.
+    for groups in /sys/fs/cgroup/"$name" /sys/fs/cgroup/*/"$name"; do
         if [ -d "$groups" ]; then find "$groups" -depth -type d -exec rmdir {} \;; fi
     done
     remove
@@ -60,7 +73,29 @@ inside)
     set -e
     # /proc is still the outer one: the number under which others can enter.
     read -r process _ </proc/self/stat
+    # Of the control groups, the cluster sees only those below one of its own, so that they can be found and removed.
+    if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+        # Version 2. A controller that cannot be handed down is one that the containers do without.
+        for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do
+            echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control || true
+        done
+        confine /sys/fs/cgroup
+    else
+        for hierarchy in /sys/fs/cgroup/*; do
+            if [ ! -L "$hierarchy" ] && [ -e "$hierarchy/cgroup.procs" ]; then confine "$hierarchy"; fi
+        done
+    fi
     mount -t proc proc /proc
+    echo "$process" >"$folder/process"
+    exec unshare --cgroup sh "$0" confined "$folder"
+    ;;
+confined)
+    set -e
+    if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+        # Version 2 hands controllers down only from groups without processes.
+        mkdir /sys/fs/cgroup/init
+        echo $$ >/sys/fs/cgroup/init/cgroup.procs
+    fi
     # State that would clash with other clusters, or stay behind: shims' sockets, network namespaces, logs, leases.
     mount -t tmpfs -o mode=0755 run /run
     mkdir -p /run/netns /run/lock /run/wi/log /run/wi/cni /var/lib/cni
@@ -76,7 +111,7 @@ inside)
     ip route add default dev node0
     echo 1 >/proc/sys/net/ipv4/ip_forward
     set +e
-    echo "$process" >"$folder/inside"
+    mv "$folder/process" "$folder/inside"
     serve
     ;;
 esac

@@ -125,8 +125,7 @@ impl WholeCluster {
             "resolvConf": resolver,
             "podLogsDir": format!("{STATE}/pods"),
             "volumePluginDir": format!("{STATE}/plugins"),
-            // A place of the cluster's own among the machine's control groups, without limits on the whole of it.
-            "cgroupRoot": format!("/{}", self.name()),
+            // No groups and no limits for all pods together: not every machine allows them.
             "cgroupDriver": "cgroupfs",
             "cgroupsPerQOS": false,
             "enforceNodeAllocatable": [],

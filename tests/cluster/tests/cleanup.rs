@@ -7,13 +7,14 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
-    path::{Path, PathBuf},
+    os::unix::process::CommandExt,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use wi_test_cluster::{Cluster, ControlPlane};
+use wi_test_cluster::{Cluster, ControlPlane, IMAGE_APP, WholeCluster};
 
 const HOLD: &str = "WI_TEST_HOLD";
 
@@ -22,6 +23,12 @@ const HOLD: &str = "WI_TEST_HOLD";
 fn hold() {
     match std::env::var(HOLD).as_deref() {
         Ok("control-plane") => announce(ControlPlane::shared()),
+        Ok("whole") => {
+            let cluster = WholeCluster::start().unwrap();
+            cluster.kubectl(&["run", "app", "--image", IMAGE_APP]).unwrap();
+            cluster.kubectl(&["wait", "pod/app", "--for=condition=Ready", "--timeout=60s"]).unwrap();
+            announce(&cluster);
+        }
         other => panic!("{HOLD}={other:?}"),
     }
 }
@@ -32,66 +39,104 @@ fn announce(cluster: &Cluster) {
     thread::sleep(Duration::from_mins(5));
 }
 
-fn holder(size: &str, panics: bool) -> (Child, PathBuf) {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["hold", "--exact", "--ignored", "--nocapture"])
-        .env(HOLD, size)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    if panics {
-        command.env("WI_TEST_PANIC", "1");
+/// A child process that holds a cluster, and what there is of it on this machine.
+struct Holder {
+    child: Child,
+    folder: PathBuf,
+    /// Its network, mount and process namespaces.
+    namespaces: Vec<PathBuf>,
+}
+
+impl Holder {
+    fn start(size: &str, variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["hold", "--exact", "--ignored", "--nocapture"]).env(HOLD, size).envs(variables.iter().copied());
+        // A group of its own, to be interrupted as a terminal does it.
+        command.stdout(Stdio::piped()).process_group(0);
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let folder = lines.map_while(Result::ok).find_map(|line| Some(PathBuf::from(line.strip_prefix("holding ")?)));
+        let folder = folder.expect("the child holds a cluster");
+        let namespaces = match fs::read_to_string(folder.join("inside")) {
+            Ok(process) => ["net", "mnt", "pid"]
+                .map(|kind| fs::read_link(format!("/proc/{}/ns/{kind}", process.trim())).unwrap())
+                .to_vec(),
+            Err(_) => Vec::new(),
+        };
+        Self { child, folder, namespaces }
     }
-    let mut child = command.spawn().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let folder = lines.map_while(Result::ok).find_map(|line| Some(PathBuf::from(line.strip_prefix("holding ")?)));
-    (child, folder.expect("the child holds a cluster"))
-}
 
-/// Processes with the cluster's name in their command line.
-fn processes(folder: &Path) -> Vec<String> {
-    let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-    let output = Command::new("ps").args(["-A", "-o", "pid=,args="]).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.lines().filter(|line| line.contains(&name)).map(str::to_owned).collect()
-}
-
-fn assert_nothing_is_left(folder: &Path) {
-    let start = Instant::now();
-    while folder.exists() || !processes(folder).is_empty() {
-        assert!(
-            start.elapsed() < Duration::from_secs(20),
-            "still there: {}, {:#?}",
-            folder.display(),
-            processes(folder)
-        );
-        thread::sleep(Duration::from_millis(100));
+    fn name(&self) -> &str {
+        self.folder.file_name().unwrap().to_str().unwrap()
     }
-    let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    assert!(!mounts.contains(&name), "{mounts}");
+
+    /// Everything of the cluster that is still there.
+    fn left(&self) -> Vec<String> {
+        let output = Command::new("ps").args(["-A", "-o", "pid=,args="]).output().unwrap();
+        let mut left: Vec<_> = String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .filter(|line| line.contains(self.name()))
+            .map(str::to_owned)
+            .collect();
+        left.extend(self.folder.exists().then(|| self.folder.display().to_string()));
+        for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            for kind in ["net", "mnt", "pid"] {
+                let link = fs::read_link(process.path().join("ns").join(kind)).unwrap_or_default();
+                if self.namespaces.contains(&link) {
+                    left.push(format!("{} in {}", process.path().display(), link.display()));
+                }
+            }
+        }
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        left.extend(mounts.lines().filter(|line| line.contains(self.name())).map(str::to_owned));
+        let groups = Command::new("find").args(["/sys/fs/cgroup", "-name", self.name()]).output().unwrap();
+        left.extend(String::from_utf8_lossy(&groups.stdout).lines().map(str::to_owned));
+        left
+    }
+
+    fn assert_nothing_is_left(&mut self) {
+        self.child.wait().unwrap();
+        let start = Instant::now();
+        while !self.left().is_empty() {
+            assert!(start.elapsed() < Duration::from_secs(30), "still there: {:#?}", self.left());
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
 }
 
-#[test]
-fn a_killed_process_leaves_nothing() {
-    let (mut child, folder) = holder("control-plane", false);
-    assert!(processes(&folder).iter().any(|line| line.contains("kube-apiserver")), "{:#?}", processes(&folder));
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert_nothing_is_left(&folder);
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 #[test]
 fn a_failing_test_leaves_nothing() {
-    let (mut child, folder) = holder("control-plane", true);
-    assert!(!child.wait().unwrap().success());
-    assert_nothing_is_left(&folder);
+    let mut holder = Holder::start("control-plane", &[("WI_TEST_PANIC", "1")]);
+    holder.assert_nothing_is_left();
 }
 
 #[test]
-fn an_interrupted_process_leaves_nothing() {
-    let (mut child, folder) = holder("control-plane", false);
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    child.wait().unwrap();
-    assert_nothing_is_left(&folder);
+fn a_killed_process_leaves_nothing_of_a_control_plane() {
+    let mut holder = Holder::start("control-plane", &[]);
+    assert!(holder.left().iter().any(|line| line.contains("kube-apiserver")), "{:#?}", holder.left());
+    holder.child.kill().unwrap();
+    holder.assert_nothing_is_left();
+}
+
+#[test]
+fn a_killed_process_leaves_nothing_of_a_whole_cluster() {
+    let mut holder = Holder::start("whole", &[]);
+    assert!(holder.left().iter().any(|line| line.contains("/sys/fs/cgroup/")), "{:#?}", holder.left());
+    holder.child.kill().unwrap();
+    holder.assert_nothing_is_left();
+}
+
+#[test]
+fn ctrl_c_leaves_nothing_of_a_whole_cluster() {
+    let mut holder = Holder::start("whole", &[]);
+    let group = format!("-{}", holder.child.id());
+    assert!(Command::new("kill").args(["-INT", "--", &group]).status().unwrap().success());
+    holder.assert_nothing_is_left();
 }
