@@ -1,0 +1,7 @@
+//! Tests against a real API server, and against a whole cluster with kubelet, containerd and the identity webhook.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod first_walk;
+mod reading;
+mod support;
