@@ -10,8 +10,9 @@ use crate::model::inventory::Inventory;
 use crate::model::object::Origin;
 use crate::model::pod::{PodSpec, lenient_map};
 use crate::model::workload::{ApiWorkload, Workload};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
+use std::fmt;
 
 /// Name of the `ConfigMap` upstream and on AKS.
 const CONFIG_MAP: &str = "azure-wi-webhook-config";
@@ -19,8 +20,7 @@ const CONFIG_MAP: &str = "azure-wi-webhook-config";
 const AKS_RELEASE: &str = "aks-managed-workload-identity";
 
 /// How a webhook came into the cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Distribution {
     /// The AKS add-on, in `kube-system`; edits are reverted.
     AksAddon,
@@ -55,7 +55,57 @@ pub struct WebhookInstallation {
     pub notes: Vec<String>,
 }
 
+impl fmt::Display for Distribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::AksAddon => "aks-addon",
+            Self::Helm => "helm",
+            Self::Manifest => "manifest",
+            Self::Openshift => "openshift",
+            Self::Arc => "arc",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// For people: `AKS add-on 1.6.0, 2 of 2 ready`.
+impl fmt::Display for WebhookInstallation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.distribution {
+            Distribution::AksAddon => "AKS add-on",
+            Distribution::Helm => "Helm chart",
+            Distribution::Manifest => "deployment manifest",
+            Distribution::Openshift => "OpenShift",
+            Distribution::Arc => "Azure Arc",
+            Distribution::Unknown => "installed",
+        })?;
+        match self.version() {
+            Some(version) => write!(f, " {version}")?,
+            None => f.write_str(", version unknown")?,
+        }
+        match self.deployment().map(|deployment| (deployment.ready, deployment.desired)) {
+            Some((Some(ready), desired)) => write!(f, ", {ready} of {desired} ready"),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl WebhookInstallation {
+    /// Its version, where something tells it.
+    pub fn version(&self) -> Option<String> {
+        self.version.as_ref().map(|seen| seen.version.to_string())
+    }
+
+    /// When it was registered: pods that are older were never sent to it. With several, the oldest.
+    pub fn created(&self) -> Option<jiff::Timestamp> {
+        self.registrations.iter().filter_map(|found| found.created).min()
+    }
+
+    /// Whether a replica is ready to answer; `None` where no Deployment with a status was seen.
+    pub fn ready(&self) -> Option<bool> {
+        self.deployment()?.ready.map(|ready| ready > 0)
+    }
+
     /// Whether a registration was seen: nothing is mutated without one.
     pub fn is_registered(&self) -> bool {
         !self.registrations.is_empty()
@@ -289,7 +339,22 @@ mod tests {
         assert_eq!(found.settings.authority_host.as_deref(), Some("https://login.microsoftonline.us/"));
         assert_eq!(found.settings.proxy_image.as_deref(), Some("p"));
         assert_eq!((found.deployments[0].desired, found.deployments[0].ready), (2, None));
+        assert_eq!(found.to_string(), "deployment manifest 1.5.1");
         assert_eq!(found.notes, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_live_webhook_tells_how_it_is() {
+        let mut own = deployment(SYSTEM, IMAGE);
+        own["status"] = json!({"observedGeneration": 1, "readyReplicas": 1});
+        let mut registered = configuration(SYSTEM);
+        registered["metadata"]["creationTimestamp"] = "2026-11-18T09:12:00Z".into();
+        let found = WebhookInstallation::from_objects(&[own.clone(), registered]);
+        assert_eq!(found.to_string(), "deployment manifest 1.5.1, 1 of 2 ready");
+        assert_eq!(found.ready(), Some(true));
+        assert_eq!(found.created(), "2026-11-18T09:12:00Z".parse().ok());
+        own["status"] = json!({"observedGeneration": 1});
+        assert_eq!(WebhookInstallation::from_objects(&[own]).ready(), Some(false));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub struct Registration {
     /// Annotations of the configuration.
     pub annotations: StringMap,
     /// `metadata.creationTimestamp`, where it is registered in a cluster.
-    pub created: Option<String>,
+    pub created: Option<jiff::Timestamp>,
     /// The entry.
     pub entry: WebhookEntry,
 }
@@ -39,7 +39,7 @@ impl Registration {
                 configuration: metadata.name.clone(),
                 labels: metadata.labels.clone().unwrap_or_default(),
                 annotations: metadata.annotations.clone().unwrap_or_default(),
-                created: metadata.creation_timestamp.clone(),
+                created: metadata.creation_timestamp.as_deref().and_then(|text| text.parse().ok()),
                 entry,
             })
             .collect())
