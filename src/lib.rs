@@ -8,4 +8,5 @@ pub mod manifest;
 pub mod model;
 pub mod report;
 pub mod rules;
+pub mod simulate;
 pub mod webhook;

@@ -40,6 +40,11 @@ impl Style {
         self.paint(text, Paint::new().green())
     }
 
+    /// A line that is gone.
+    pub fn removed(self, text: &str) -> String {
+        self.paint(text, Paint::new().red())
+    }
+
     /// Something that matters less.
     pub fn dim(self, text: &str) -> String {
         self.paint(text, Paint::new().bright_black())

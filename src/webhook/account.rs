@@ -16,6 +16,9 @@ pub struct AccountView<'a> {
 }
 
 impl<'a> AccountView<'a> {
+    /// The account `default` as the API server makes it with each namespace.
+    pub const BARE_DEFAULT: Self = Self { name: "default", labels: None, annotations: None };
+
     /// The value of an annotation.
     pub fn annotation(&self, key: &str) -> Option<&'a str> {
         self.annotations?.get(key).map(String::as_str)

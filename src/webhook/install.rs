@@ -131,7 +131,7 @@ impl WebhookInstallation {
         let mut reader = Reader::default();
         inventory.workloads().iter().for_each(|workload| reader.workload(workload));
         for kind in ["MutatingWebhookConfiguration", "ConfigMap"] {
-            inventory.others_of(kind).for_each(|other| reader.other(&other.value));
+            inventory.others_of(kind).for_each(|other| reader.other(&other.value, other.meta.namespace()));
         }
         reader.finish()
     }
@@ -157,7 +157,7 @@ impl Reader {
     fn object(&mut self, object: &Value) {
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         if text("/kind") != "Deployment" {
-            return self.other(object);
+            return self.other(object, text("/metadata/namespace"));
         }
         match ApiWorkload::deserialize(object) {
             Ok(workload) => self.workload(&workload.into_workload(text("/apiVersion"), "Deployment", Origin::Cluster)),
@@ -175,7 +175,8 @@ impl Reader {
         }
     }
 
-    fn other(&mut self, object: &Value) {
+    /// `namespace` is where it is, also where its own metadata do not say.
+    fn other(&mut self, object: &Value, namespace: &str) {
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         match text("/kind") {
             "MutatingWebhookConfiguration" => match Registration::read(object) {
@@ -186,7 +187,7 @@ impl Reader {
             },
             "ConfigMap" => {
                 if let Ok(ConfigMap { data: Some(data) }) = ConfigMap::deserialize(object) {
-                    let key = (text("/metadata/namespace").to_owned(), text("/metadata/name").to_owned());
+                    let key = (namespace.to_owned(), text("/metadata/name").to_owned());
                     self.config_maps.insert(key, data);
                 }
             }
@@ -364,6 +365,22 @@ mod tests {
         assert_eq!(found.settings.authority_host, None);
         let note = "ConfigMap azure-workload-identity-system/azure-wi-webhook-config of the webhook was not seen";
         assert_eq!(found.notes, [note]);
+    }
+
+    #[test]
+    fn an_inventory_tells_the_same() {
+        let data = json!({"AZURE_TENANT_ID": "t"});
+        let mut objects = [configuration(SYSTEM), deployment(SYSTEM, IMAGE), config_map(SYSTEM, &data)];
+        let mut inventory = Inventory::default();
+        for object in &mut objects {
+            // As rendered for `kubectl apply -n`.
+            object["metadata"].as_object_mut().unwrap().remove("namespace");
+            inventory.add_value(object.clone(), Origin::Cluster, SYSTEM).unwrap();
+        }
+        let found = WebhookInstallation::from_inventory(&inventory);
+        assert_eq!(found.settings.tenant_id.as_deref(), Some("t"));
+        assert_eq!(found.deployments[0].namespace, SYSTEM);
+        assert_eq!(found.to_string(), "deployment manifest 1.5.1");
     }
 
     #[test]

@@ -4,5 +4,6 @@
 
 mod cases;
 mod rules;
+mod simulate;
 mod webhook_properties;
 mod webhook_recordings;

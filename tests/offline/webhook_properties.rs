@@ -1,6 +1,11 @@
 //! What holds for the webhook function whatever the pod.
 
 use kubectl_wi::model::StringMap;
+use kubectl_wi::model::fact::Fact;
+use kubectl_wi::report::style::Style;
+use kubectl_wi::simulate::report::Source;
+use kubectl_wi::simulate::{Options, render, simulate};
+use kubectl_wi::webhook::condition::{self, PodRequest};
 use kubectl_wi::webhook::fields::drop_unknown;
 use kubectl_wi::webhook::{AccountView, Admission, CustomTokenEndpoint, WebhookSettings, admit};
 use proptest::collection::{btree_map, vec};
@@ -166,6 +171,19 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+fn kinds() -> impl Strategy<Value = (&'static str, &'static str)> {
+    select(vec![
+        ("v1", "Pod"),
+        ("v1", "ServiceAccount"),
+        ("v1", "Namespace"),
+        ("v1", "ConfigMap"),
+        ("apps/v1", "Deployment"),
+        ("batch/v1", "CronJob"),
+        ("argoproj.io/v1alpha1", "Rollout"),
+        ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration"),
+    ])
+}
+
 fn account(annotations: &StringMap) -> AccountView<'_> {
     AccountView { name: "velero", labels: None, annotations: Some(annotations) }
 }
@@ -191,7 +209,7 @@ fn holds(new: &Value, old: &Value, replaced: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     /// Called again under the same name, as reinvocationPolicy IfNeeded does it, the webhook changes nothing more.
     #[test]
@@ -247,6 +265,32 @@ proptest! {
     fn no_json_makes_it_panic(pod in any_json(), annotations in annotations(), settings in settings()) {
         let _ = admit(&pod, "velero", Some(account(&annotations)), &settings);
         let _ = admit(&pod, "velero", None, &settings);
+    }
+
+    #[test]
+    fn no_objects_make_the_simulation_panic(mut objects in vec(any_json(), 1..5), kinds in vec(kinds(), 5)) {
+        for (object, (api_version, kind)) in objects.iter_mut().zip(kinds) {
+            if let Some(object) = object.as_object_mut() {
+                object.insert("apiVersion".to_owned(), api_version.into());
+                object.insert("kind".to_owned(), kind.into());
+            }
+        }
+        let options = Options {
+            namespace: "default",
+            source: Source::Files,
+            missing_account: &|_, _| Fact::Absent,
+            wanted: &|_| true,
+            webhook_version: None,
+            kubernetes_version: None,
+        };
+        let report = simulate(objects, &options);
+        prop_assert!(render::yaml(&report).is_ok() && render::diff(&report, Style::PLAIN).is_ok());
+    }
+
+    #[test]
+    fn no_condition_makes_it_panic(condition in any::<String>(), like_cel in "[a-z.'\"()!&|=\\[\\], ]{0,30}") {
+        let request = PodRequest { namespace: "velero", labels: None, annotations: None };
+        let _ = [condition, like_cel].map(|text| condition::holds(&text, request));
     }
 }
 
