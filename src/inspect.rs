@@ -161,9 +161,9 @@ fn cluster_report(cluster: &Cluster) -> Option<ClusterReport> {
         kubernetes_version: cluster.kubernetes_version.known().cloned(),
         issuer: cluster.issuer.known().cloned(),
         webhook: cluster.webhook.known().map(|webhook| WebhookReport {
-            distribution: webhook.distribution,
-            version: webhook.version.as_ref().map(|seen| seen.version.to_string()),
-            ready: webhook.deployment().and_then(|deployment| Some(deployment.ready? > 0)),
+            distribution: webhook.distribution.to_string(),
+            version: webhook.version(),
+            ready: webhook.ready(),
         }),
     })
 }

@@ -4,9 +4,7 @@ use super::{Chain, Target};
 use crate::model::fact::Fact;
 use crate::model::finding::{Finding, Level, Link};
 use crate::report::model::{ChainLink, LinkState};
-use crate::webhook::install::{Distribution, WebhookInstallation};
 use crate::webhook::keys;
-use std::fmt::Write as _;
 
 /// All links of a chain, judged by the findings about them.
 pub fn links(chain: &Chain<'_>, findings: &[Finding]) -> Vec<ChainLink> {
@@ -89,35 +87,10 @@ fn cluster(chain: &Chain<'_>) -> (LinkState, String) {
 
 fn webhook(chain: &Chain<'_>) -> (LinkState, String) {
     match chain.webhook() {
-        Fact::Known(webhook) => (LinkState::Ok, webhook_line(webhook)),
+        Fact::Known(webhook) => (LinkState::Ok, webhook.to_string()),
         Fact::Absent => (LinkState::Skipped, "not installed".to_owned()),
         other => unread(&other, "not among the manifests"),
     }
-}
-
-/// `AKS add-on 1.6.0, 2 of 2 ready`
-fn webhook_line(webhook: &WebhookInstallation) -> String {
-    let mut line = match webhook.distribution {
-        Distribution::AksAddon => "AKS add-on",
-        Distribution::Helm => "Helm chart",
-        Distribution::Manifest => "deployment manifest",
-        Distribution::Openshift => "OpenShift",
-        Distribution::Arc => "Azure Arc extension",
-        Distribution::Unknown => "registered",
-    }
-    .to_owned();
-    match &webhook.version {
-        Some(seen) => {
-            let _ = write!(line, " {}", seen.version);
-        }
-        None => line.push_str(", version not known"),
-    }
-    if let Some(deployment) = webhook.deployment()
-        && let Some(ready) = deployment.ready
-    {
-        let _ = write!(line, ", {ready} of {} ready", deployment.desired);
-    }
-    line
 }
 
 fn account(chain: &Chain<'_>) -> (LinkState, String) {

@@ -6,6 +6,7 @@ pub mod inspect;
 pub mod kubectl_flags;
 mod live;
 pub mod output;
+pub mod simulate;
 pub mod terminal;
 pub mod words;
 
@@ -40,6 +41,8 @@ pub struct Cli {
 enum Command {
     /// Show why identity works or does not: the whole chain, root cause first
     Inspect(inspect::Args),
+    /// Print what the identity webhook would make of objects, without asking it
+    Simulate(simulate::Args),
     /// Explain a rule: what it finds, why that breaks, how to mend it
     Explain(explain::Args),
 }
@@ -70,6 +73,7 @@ pub fn run(args: Vec<OsString>, around: &mut Surroundings<'_>) -> u8 {
     };
     let outcome = match &cli.command {
         Command::Inspect(args) => inspect::run(args, &cli, around),
+        Command::Simulate(args) => simulate::run(args, &cli, around),
         Command::Explain(args) => explain::run(args, &cli, around),
     };
     match outcome {

@@ -2,7 +2,6 @@
 
 use crate::model::finding::{Finding, Link};
 use crate::model::object::ObjectRef;
-use crate::webhook::install::Distribution;
 use serde::Serialize;
 
 /// `apiVersion` of everything that is printed as JSON or YAML.
@@ -49,7 +48,7 @@ pub struct ClusterReport {
 #[serde(rename_all = "camelCase")]
 pub struct WebhookReport {
     /// Who installed it.
-    pub distribution: Distribution,
+    pub distribution: String,
     /// Its release; `None` where nothing tells it.
     pub version: Option<String>,
     /// Whether it can answer; `None` where that is not to be seen.

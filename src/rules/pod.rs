@@ -52,10 +52,8 @@ impl Rule for PodNotMutated {
         let bare: Vec<&&Pod> =
             pods.iter().filter(labelled).filter(|pod| !pod.is_mirror() && !is_mutated(&pod.spec)).collect();
         let Some(first) = bare.first() else { return };
-        let webhook_since: Option<jiff::Timestamp> = match chain.webhook() {
-            Fact::Known(webhook) => {
-                webhook.registrations.iter().filter_map(|found| found.created.as_deref()?.parse().ok()).min()
-            }
+        let webhook_since = match chain.webhook() {
+            Fact::Known(webhook) => webhook.created(),
             _ => None,
         };
         let older = webhook_since.zip(bare.iter().filter_map(|pod| pod.meta.created).max());

@@ -5,9 +5,12 @@
 //! the same in its namespace, with consistent reads, events and the history of its template besides. What may not be
 //! read is noted, with the permission that is missing; nothing here judges.
 
+mod objects;
 mod read;
 mod sweep;
 mod webhook;
+
+pub use objects::{Objects, objects};
 
 use super::client::Client;
 use super::error::Error;
