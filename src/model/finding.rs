@@ -1,11 +1,12 @@
 //! What a rule has to say.
 
 use super::object::ObjectRef;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt;
 
 /// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Worth knowing.
@@ -27,7 +28,7 @@ impl fmt::Display for Level {
 }
 
 /// How a finding is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Confidence {
     /// A probe or an exchange showed it.
@@ -39,7 +40,7 @@ pub enum Confidence {
 }
 
 /// One statement about one object.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// Stable over runs: made from code, object and path.
@@ -78,7 +79,7 @@ pub struct Finding {
 }
 
 /// A place in a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SourceLocation {
     /// The file as the user named it.
     pub file: String,
@@ -92,7 +93,7 @@ pub struct SourceLocation {
 }
 
 /// What a fix changes, which decides what has to be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FixKind {
     /// Nothing restarts.
@@ -106,7 +107,7 @@ pub enum FixKind {
 }
 
 /// What mends a finding.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Fix {
     /// What it touches.
     pub kind: FixKind,
@@ -180,7 +181,7 @@ impl Fix {
 }
 
 /// A patch of one object.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Change {
     /// The object.
     pub object: ObjectRef,
@@ -189,7 +190,7 @@ pub struct Change {
 }
 
 /// An operation of RFC 6902.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "op", rename_all = "lowercase")]
 pub enum Operation {
     /// Adds or replaces a value.
@@ -214,7 +215,7 @@ pub enum Operation {
 }
 
 /// The links of the chain, in the order in which identity travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Link {
     /// The cluster and its token issuer.

@@ -2,13 +2,14 @@
 
 use crate::model::finding::{Finding, Link};
 use crate::model::object::ObjectRef;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// `apiVersion` of everything that is printed as JSON or YAML.
 pub const API_VERSION: &str = "kubectl-wi/v1";
 
 /// What `inspect` found.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InspectReport {
     /// [`API_VERSION`]
@@ -28,7 +29,7 @@ pub struct InspectReport {
 }
 
 /// The cluster as a whole.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterReport {
     /// Name of the kubeconfig's context.
@@ -44,7 +45,7 @@ pub struct ClusterReport {
 }
 
 /// The identity webhook.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookReport {
     /// Who installed it.
@@ -56,7 +57,7 @@ pub struct WebhookReport {
 }
 
 /// One inspected object.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetReport {
     /// Which object it is.
@@ -86,7 +87,7 @@ pub struct TargetReport {
 }
 
 /// A recognised application.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ApplicationReport {
     /// Such as `velero`.
@@ -100,7 +101,7 @@ pub struct ApplicationReport {
 }
 
 /// Who manages an object, and would revert a change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OwnerReport {
     /// `helm`, `flux`, `argocd`, `kustomize`, `operator` or `none`
@@ -112,7 +113,7 @@ pub struct OwnerReport {
 }
 
 /// What is presented to Entra; `None` where it is not known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IdentityReport {
     /// Client id of the managed identity or app registration.
@@ -130,7 +131,7 @@ pub struct IdentityReport {
 }
 
 /// The judgement over one target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// An error of its own, or above it in the chain.
@@ -146,7 +147,7 @@ pub enum Verdict {
 }
 
 /// One link of the chain.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChainLink {
     /// Which one.
@@ -160,7 +161,7 @@ pub struct ChainLink {
 }
 
 /// How a link stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LinkState {
     /// Nothing is wrong with it.
@@ -178,7 +179,7 @@ pub enum LinkState {
 }
 
 /// Numbers over all targets.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     /// Inspected objects that are meant for identity, or were named.
@@ -204,7 +205,7 @@ pub struct Summary {
 }
 
 /// Something that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Unknown {
     /// What.
@@ -216,7 +217,7 @@ pub struct Unknown {
 }
 
 /// What is printed, in a structured format, when nothing could be done.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorReport {
     /// [`API_VERSION`]

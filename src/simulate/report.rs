@@ -3,12 +3,13 @@
 use crate::model::object::ObjectRef;
 use crate::report::model::API_VERSION;
 use crate::webhook::{WebhookInstallation, WebhookSettings};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
 
 /// What the identity webhook would make of objects.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SimulateReport {
     /// [`API_VERSION`]
@@ -39,7 +40,7 @@ impl SimulateReport {
 }
 
 /// The webhook that was simulated.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SimulatedWebhook {
     /// Its version.
@@ -88,7 +89,7 @@ impl SimulatedWebhook {
 }
 
 /// Where the webhook's version is known from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// The webhook's objects in the cluster.
@@ -113,7 +114,7 @@ impl fmt::Display for Source {
 }
 
 /// What becomes of one pod or workload.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Item {
     /// Which object it is.
@@ -133,7 +134,7 @@ pub struct Item {
 }
 
 /// What becomes of an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// The webhook changes it.

@@ -1,0 +1,17 @@
+//! The JSON Schema of everything that is printed as JSON, made from the types themselves.
+
+use super::model::{ErrorReport, InspectReport};
+use crate::simulate::report::SimulateReport;
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
+/// Name and schema (draft 2020-12) of each document.
+pub fn schemas() -> Vec<(&'static str, Value)> {
+    // The document as it is written: a field that is always there is required, also where it may be null.
+    let generator = || SchemaSettings::draft2020_12().for_serialize().into_generator();
+    vec![
+        ("InspectReport", generator().into_root_schema_for::<InspectReport>().to_value()),
+        ("SimulateReport", generator().into_root_schema_for::<SimulateReport>().to_value()),
+        ("Error", generator().into_root_schema_for::<ErrorReport>().to_value()),
+    ]
+}
