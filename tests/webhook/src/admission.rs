@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    env,
     sync::{Mutex, PoisonError},
 };
 
@@ -10,23 +9,15 @@ use anyhow::{Context, Result};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{Api, Client};
+use kubectl_wi::webhook::{self, AccountView, Denial, WebhookSettings};
 use serde_json::{Value, json};
 
-use crate::{Flags, deviation::Deviation, log};
-
-/// What the webhook was started with.
-struct Settings {
-    /// The version that it is, without `v`.
-    profile: String,
-    tenant_id: String,
-    environment: String,
-    audience: String,
-}
+use crate::{Flags, deviation::Deviation, log, settings};
 
 /// The webhook's handler.
 pub(crate) struct Admission {
     client: Client,
-    settings: Settings,
+    settings: WebhookSettings,
     deviation: Option<Deviation>,
     /// Reviews by namespace.
     counts: Mutex<BTreeMap<String, u64>>,
@@ -34,13 +25,9 @@ pub(crate) struct Admission {
 
 impl Admission {
     pub(crate) async fn new(client: Client, flags: &Flags) -> Result<Self> {
-        let tenant_id =
-            env::var("AZURE_TENANT_ID").ok().filter(|id| !id.is_empty()).context("AZURE_TENANT_ID is required")?;
-        let environment = env::var("AZURE_ENVIRONMENT").unwrap_or_default();
-        let version = client.apiserver_version().await.context("the API server does not answer")?;
-        log("info", "API server", version.git_version);
-        let settings =
-            Settings { profile: flags.profile.clone(), tenant_id, environment, audience: flags.audience.clone() };
+        let version = client.apiserver_version().await.context("the API server does not answer")?.git_version;
+        log("info", "API server", &version);
+        let settings = settings::read(flags, &version)?;
         Ok(Self { client, settings, deviation: flags.deviate, counts: Mutex::default() })
     }
 
@@ -78,7 +65,7 @@ impl Admission {
             Err(message) => {
                 log("error", "denied", &message);
                 response["allowed"] = json!(false);
-                response["status"] = json!({"code": 400, "message": message});
+                response["status"] = json!({"code": Denial::CODE, "message": message});
             }
         }
         Ok(json!({"apiVersion": review["apiVersion"], "kind": review["kind"], "response": response}))
@@ -90,62 +77,19 @@ impl Admission {
         let name = pod["spec"]["serviceAccountName"].as_str().filter(|name| !name.is_empty()).unwrap_or("default");
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), namespace);
         let account = accounts.get_opt(name).await.map_err(|error| format!("serviceaccounts {name:?}: {error}"))?;
-        let account = account.map(serde_json::to_value).transpose().map_err(|error| error.to_string())?;
+        let account = account.as_ref().map(|account| AccountView {
+            name,
+            labels: account.metadata.labels.as_ref(),
+            annotations: account.metadata.annotations.as_ref(),
+        });
 
-        let mutated = admit(pod, namespace, account.as_ref(), &self.settings)?;
+        let mutated = match webhook::admit(pod, namespace, account, &self.settings) {
+            webhook::Admission::Allowed { pod, .. } => pod,
+            webhook::Admission::Denied(denial) => return Err(denial.to_string()),
+        };
         match self.deviation {
             Some(deviation) => deviation.apply(pod, mutated),
             None => Ok(mutated),
         }
-    }
-}
-
-/// THE SEAM: what the webhook makes of a pod.
-///
-/// This stands in until `kubectl_wi::webhook` is there: the variables, the volume and the mounts of webhook 1.5.1,
-/// without proxy containers, skipped containers, expiration, or any other denial than that of a missing account.
-fn admit(pod: &Value, namespace: &str, account: Option<&Value>, settings: &Settings) -> Result<Value, String> {
-    let name = pod["spec"]["serviceAccountName"].as_str().unwrap_or("default");
-    let account = account.ok_or_else(|| format!("serviceaccounts {name:?} not found"))?;
-    let annotation = |key: &str| account["metadata"]["annotations"][key].as_str();
-    let client_id = annotation("azure.workload.identity/client-id").unwrap_or_default();
-    let tenant_id = annotation("azure.workload.identity/tenant-id").unwrap_or(&settings.tenant_id);
-    let authority = match settings.environment.as_str() {
-        "AzureUSGovernmentCloud" => "https://login.microsoftonline.us/",
-        "AzureChinaCloud" => "https://login.chinacloudapi.cn/",
-        _ => "https://login.microsoftonline.com/",
-    };
-    let audience = if settings.audience.is_empty() { "api://AzureADTokenExchange" } else { &settings.audience };
-    log("debug", "mutating", format_args!("{namespace} {}", settings.profile));
-
-    let mut pod = pod.clone();
-    for list in ["initContainers", "containers"] {
-        for container in pod["spec"][list].as_array_mut().into_iter().flatten() {
-            for (variable, value) in [
-                ("AZURE_CLIENT_ID", client_id),
-                ("AZURE_TENANT_ID", tenant_id),
-                ("AZURE_FEDERATED_TOKEN_FILE", "/var/run/secrets/azure/tokens/azure-identity-token"),
-                ("AZURE_AUTHORITY_HOST", authority),
-            ] {
-                let variables = container["env"].as_array().cloned().unwrap_or_default();
-                if !value.is_empty() && variables.iter().all(|it| it["name"] != variable) {
-                    push(&mut container["env"], json!({"name": variable, "value": value}));
-                }
-            }
-            let mount =
-                json!({"name": "azure-identity-token", "mountPath": "/var/run/secrets/azure/tokens", "readOnly": true});
-            push(&mut container["volumeMounts"], mount);
-        }
-    }
-    let source = json!({"audience": audience, "expirationSeconds": 3600, "path": "azure-identity-token"});
-    let volume = json!({"name": "azure-identity-token", "projected": {"sources": [{"serviceAccountToken": source}]}});
-    push(&mut pod["spec"]["volumes"], volume);
-    Ok(pod)
-}
-
-fn push(list: &mut Value, item: Value) {
-    match list.as_array_mut() {
-        Some(items) => items.push(item),
-        None => *list = json!([item]),
     }
 }
