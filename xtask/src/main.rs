@@ -1,41 +1,56 @@
 //! The commands of this repository: `cargo xtask test`, `generate`, `cluster`.
 
+mod cluster;
 mod generate;
 mod test;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-/// The commands of this repository
+/// The commands of this repository.
 #[derive(Parser)]
-#[command(bin_name = "cargo xtask")]
-struct Cli {
+#[command(name = "cargo xtask")]
+struct Arguments {
     #[command(subcommand)]
     command: Task,
 }
 
 #[derive(Subcommand)]
 enum Task {
-    /// Run all tests, with everything that they need
+    /// Run all tests, with everything that they need.
     Test {
-        /// Passed on to cargo test
+        /// Passed on to cargo test.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        filters: Vec<String>,
+        arguments: Vec<String>,
     },
-    /// Make everything in the repository that comes from the program itself
+    /// Make everything in the repository that comes from the program itself.
     Generate {
-        /// Only say what is not as it should be
+        /// Only say what is not as it should be.
         #[arg(long)]
         check: bool,
     },
+    /// A Kubernetes cluster for trying things by hand.
+    Cluster {
+        #[command(subcommand)]
+        action: cluster::Action,
+    },
 }
 
-fn main() -> Result<()> {
-    let root = root()?;
-    match Cli::parse().command {
-        Task::Test { filters } => test::run(&root, &filters),
-        Task::Generate { check } => generate::run(&root, check),
+fn main() -> ExitCode {
+    let Arguments { command } = Arguments::parse();
+    let result = root().and_then(|root| match command {
+        Task::Test { arguments } => test::run(&root, &arguments).map(|()| 0),
+        Task::Generate { check } => generate::run(&root, check).map(|()| 0),
+        Task::Cluster { action } => cluster::run(&action),
+    });
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -18,6 +18,7 @@
 //! `KUBECTL_WI_TEST_KEEP=1` leaves a cluster's folder (logs, command lines) in `target/test-cluster/run/`.
 
 mod binaries;
+pub mod by_hand;
 mod cluster;
 mod control_plane;
 mod images;

@@ -27,3 +27,8 @@ pub(crate) fn binaries() -> PathBuf {
 pub(crate) fn running() -> PathBuf {
     state().join("run")
 }
+
+/// Where cargo puts programs that it builds without further flags.
+pub(crate) fn built() -> PathBuf {
+    state().with_file_name("debug")
+}

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    env,
     sync::{Mutex, PoisonError},
 };
 
@@ -10,11 +9,10 @@ use anyhow::{Context, Result};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{Api, Client};
-use kubectl_wi::webhook::settings::authority_host;
-use kubectl_wi::webhook::{AccountView, Admission as Admitted, WebhookSettings, admit};
+use kubectl_wi::webhook::{self, AccountView, Denial, WebhookSettings};
 use serde_json::{Value, json};
 
-use crate::{Flags, deviation::Deviation, log};
+use crate::{Flags, deviation::Deviation, log, settings};
 
 /// The webhook's handler.
 pub(crate) struct Admission {
@@ -27,20 +25,9 @@ pub(crate) struct Admission {
 
 impl Admission {
     pub(crate) async fn new(client: Client, flags: &Flags) -> Result<Self> {
-        let tenant_id =
-            env::var("AZURE_TENANT_ID").ok().filter(|id| !id.is_empty()).context("AZURE_TENANT_ID is required")?;
-        let environment = env::var("AZURE_ENVIRONMENT").unwrap_or_default();
-        let version = client.apiserver_version().await.context("the API server does not answer")?;
-        log("info", "API server", &version.git_version);
-        let mut settings = WebhookSettings::new(flags.profile.parse().context("--profile")?);
-        settings.tenant_id = Some(tenant_id);
-        settings.authority_host =
-            Some(authority_host(&environment).with_context(|| format!("no cloud {environment:?}"))?.to_owned());
-        if !flags.audience.is_empty() {
-            settings.audience.clone_from(&flags.audience);
-        }
-        settings.log_level.clone_from(&flags.log_level);
-        settings.kubernetes = version.git_version.parse().ok();
+        let version = client.apiserver_version().await.context("the API server does not answer")?.git_version;
+        log("info", "API server", &version);
+        let settings = settings::read(flags, &version)?;
         Ok(Self { client, settings, deviation: flags.deviate, counts: Mutex::default() })
     }
 
@@ -78,7 +65,7 @@ impl Admission {
             Err(message) => {
                 log("error", "denied", &message);
                 response["allowed"] = json!(false);
-                response["status"] = json!({"code": 400, "message": message});
+                response["status"] = json!({"code": Denial::CODE, "message": message});
             }
         }
         Ok(json!({"apiVersion": review["apiVersion"], "kind": review["kind"], "response": response}))
@@ -90,14 +77,15 @@ impl Admission {
         let name = pod["spec"]["serviceAccountName"].as_str().filter(|name| !name.is_empty()).unwrap_or("default");
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), namespace);
         let account = accounts.get_opt(name).await.map_err(|error| format!("serviceaccounts {name:?}: {error}"))?;
-        let view = account.as_ref().map(|account| AccountView {
+        let account = account.as_ref().map(|account| AccountView {
             name,
             labels: account.metadata.labels.as_ref(),
             annotations: account.metadata.annotations.as_ref(),
         });
-        let mutated = match admit(pod, namespace, view, &self.settings) {
-            Admitted::Allowed { pod, .. } => pod,
-            Admitted::Denied(denial) => return Err(denial.to_string()),
+
+        let mutated = match webhook::admit(pod, namespace, account, &self.settings) {
+            webhook::Admission::Allowed { pod, .. } => pod,
+            webhook::Admission::Denied(denial) => return Err(denial.to_string()),
         };
         match self.deviation {
             Some(deviation) => deviation.apply(pod, mutated),

@@ -1,6 +1,7 @@
 //! Answers that the webhook would not give.
 
 use clap::ValueEnum;
+use kubectl_wi::webhook::keys::{RESERVED_VOLUME_PREFIX, TOKEN_NAME};
 use serde_json::{Value, json};
 
 /// How the answer differs from the webhook's.
@@ -46,7 +47,7 @@ impl Deviation {
             Deviation::OtherAudience => {
                 for volume in pod["spec"]["volumes"].as_array_mut().into_iter().flatten() {
                     let name = volume["name"].as_str().unwrap_or_default().to_owned();
-                    if !name.starts_with("azure-identity-token") {
+                    if name != TOKEN_NAME && !name.starts_with(RESERVED_VOLUME_PREFIX) {
                         continue;
                     }
                     for source in volume["projected"]["sources"].as_array_mut().into_iter().flatten() {

@@ -7,6 +7,7 @@
 mod admission;
 mod deviation;
 mod serve;
+mod settings;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
