@@ -248,6 +248,11 @@ fn server_uri(cluster: &Cluster, user: &AuthInfo) -> Result<http::Uri, ConfigErr
     if uri.host().is_none_or(str::is_empty) {
         return Err(wrong("it names no host"));
     }
+    // http::Uri takes any text for a port.
+    let after_host = uri.authority().and_then(|authority| authority.as_str().rsplit_once(uri.host()?));
+    if uri.port_u16().is_none() && after_host.is_some_and(|(_, rest)| !rest.is_empty()) {
+        return Err(wrong("its port is not a number up to 65535"));
+    }
     match uri.scheme_str() {
         Some("http" | "https") => Ok(uri),
         _ => Err(wrong("only http and https lead to an API server")),

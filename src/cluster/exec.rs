@@ -14,7 +14,7 @@ use kube::client::Body;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
 /// What to run, and how long to wait for it.
@@ -30,8 +30,8 @@ pub struct ExecQuery<'a> {
     pub command: &'a [&'a str],
     /// How long to wait for its end.
     pub limit: Duration,
-    /// How many bytes of each stream are kept.
-    pub max_output: u64,
+    /// How many bytes of each stream are kept; what comes after them is read and dropped.
+    pub max_output: usize,
 }
 
 /// What became of a program. `Debug` does not show its output, which may be a token.
@@ -128,14 +128,14 @@ fn body_of(status: &kube::core::Status) -> Vec<u8> {
 ///
 /// Where the connection breaks, kube 5.0.0 leaves both streams open for ever, but drops the status at once; where the
 /// program ends, the status may come before the last bytes.
-async fn watch(mut process: AttachedProcess, max_output: u64) -> ExecOutcome {
+async fn watch(mut process: AttachedProcess, max_output: usize) -> ExecOutcome {
     let mut outcome = ExecOutcome { stdout: Vec::new(), stderr: Vec::new(), exit_code: None, message: None };
     let (Some(status), Some(stdout), Some(stderr)) = (process.take_status(), process.stdout(), process.stderr()) else {
         return outcome;
     };
-    let (mut stdout, mut stderr) = (stdout.take(max_output), stderr.take(max_output));
     let status = {
-        let mut drain = pin!(join(stdout.read_to_end(&mut outcome.stdout), stderr.read_to_end(&mut outcome.stderr)));
+        let mut drain =
+            pin!(join(drain(stdout, max_output, &mut outcome.stdout), drain(stderr, max_output, &mut outcome.stderr)));
         match select(&mut drain, pin!(status)).await {
             Either::Left((_, status)) => timeout(Duration::from_secs(1), status).await.ok().flatten(),
             Either::Right((status, _)) => {
@@ -152,6 +152,16 @@ async fn watch(mut process: AttachedProcess, max_output: u64) -> ExecOutcome {
         outcome.message = status.and_then(|status| status.message).map(|message| one_line(&message));
     }
     outcome
+}
+
+/// Reads a stream to its end and keeps its beginning. The rest has to be read too: a full pipe would hold up the other
+/// stream and the status behind it.
+async fn drain(mut stream: impl AsyncRead + Unpin, max_output: usize, kept: &mut Vec<u8>) {
+    let mut piece = vec![0; 1 << 14];
+    // A pipe in memory has no errors but its end.
+    while let Ok(length @ 1..) = stream.read(&mut piece).await {
+        kept.extend_from_slice(&piece[..length.min(max_output.saturating_sub(kept.len()))]);
+    }
 }
 
 /// `Success` is 0; `NonZeroExitCode` has the code among its causes; anything else (`InternalError`: no such program)

@@ -118,7 +118,7 @@ mod tests {
         for_server(&server.parse().unwrap(), proxy_url, &environment).map(|uri| uri.map(|uri| uri.to_string()))
     }
 
-    /// The table of httpproxy's own test (proxy_test.go), and the cases that kube 5.0.0 gets wrong.
+    /// The table of httpproxy's own test (`proxy_test.go`), and the cases that kube 5.0.0 gets wrong.
     #[test]
     fn no_proxy_is_judged_as_go_judges_it() {
         for (host, port, no_proxy, expected) in [

@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_servers_wish_is_capped_and_never_outlasts_the_call() {
-        let hour = Again::After(Some(Duration::from_secs(3600)));
+        let hour = Again::After(Some(Duration::from_hours(1)));
         assert_eq!(delays(true, hour, None), [LONGEST_RETRY_AFTER; 3]);
         assert!(delays(true, hour, Some(Duration::from_secs(4))).is_empty());
     }

@@ -3,6 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cases;
+mod client_config;
+mod client_discovery;
+mod client_exec;
+mod client_lists;
+mod client_network;
+mod client_plugin;
+mod client_requests;
+mod client_writes;
+mod fake_api;
 mod generated;
 mod rules;
 mod simulate;
