@@ -44,25 +44,26 @@ fn read(path: &Path) -> Result<Kubeconfig, ConfigError> {
     Ok(kubeconfig)
 }
 
-/// The YAML reader's own message shows the line, and in a kubeconfig that line may be a token: it is left out.
+/// The YAML reader's own message shows the line, and names the value that it did not expect; in a kubeconfig either may
+/// be a token. So only the place is told, and the name of a field that is missing.
 fn parse_error(path: &Path, error: &KubeconfigError) -> ConfigError {
-    let path = path.to_owned();
-    match error {
+    let (at, reason) = match error {
         KubeconfigError::Parse(error) => {
-            let at = error.location().map(|location| (location.line(), location.column()));
-            ConfigError::Parse { path, at, reason: "it is not the YAML of a kubeconfig".to_owned() }
+            let text = error.without_snippet().to_string();
+            let missing = text.split_once("missing field `").and_then(|(_, rest)| rest.split_once('`'));
+            let reason = match missing {
+                Some((field, _)) => format!("the field `{field}` is missing"),
+                None => "it is not the YAML of a kubeconfig".to_owned(),
+            };
+            (error.location().map(|location| (location.line(), location.column())), reason)
         }
-        KubeconfigError::KindMismatch => ConfigError::Parse {
-            path,
-            at: None,
-            reason: "its kind differs from that of the files before it".to_owned(),
-        },
+        KubeconfigError::KindMismatch => (None, "its kind differs from that of the files before it".to_owned()),
         KubeconfigError::ApiVersionMismatch => {
-            let reason = "its apiVersion differs from that of the files before it".to_owned();
-            ConfigError::Parse { path, at: None, reason }
+            (None, "its apiVersion differs from that of the files before it".to_owned())
         }
-        _ => ConfigError::Parse { path, at: None, reason: "it cannot be used".to_owned() },
-    }
+        _ => (None, "it cannot be used".to_owned()),
+    };
+    ConfigError::Parse { path: path.to_owned(), at, reason }
 }
 
 /// What context, cluster and user come to.

@@ -266,6 +266,9 @@ async fn a_broken_kubeconfig_is_told_by_its_place_and_not_by_its_text() {
         assert!(!shown.contains("hunter2"), "{shown}");
         assert!(matches!(error, ConfigError::Parse { .. }) && shown.contains(".kube/config"), "{shown}");
     }
+    let home = Home::with(&[(".kube/config", "contexts:\n- name: a\n  context: {user: a}\n")]);
+    let error = resolve(ConnectOptions::default(), &home.environment()).await.unwrap_err().to_string();
+    assert!(error.contains("at line 3") && error.ends_with("the field `cluster` is missing"), "{error}");
     let home = Home::with(&[]);
     std::fs::create_dir(home.path(".kube")).unwrap();
     std::fs::write(home.path(".kube/config"), [0xff, 0xfe, 0x00, 0xd8]).unwrap();
