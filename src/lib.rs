@@ -7,4 +7,5 @@ pub mod manifest;
 pub mod model;
 pub mod report;
 pub mod rules;
+pub mod token;
 pub mod webhook;

@@ -1,5 +1,4 @@
 //! Tests that need neither a cluster nor Azure.
-
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cases;
