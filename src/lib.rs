@@ -7,5 +7,6 @@ pub mod manifest;
 pub mod model;
 pub mod report;
 pub mod rules;
+pub mod text;
 pub mod token;
 pub mod webhook;

@@ -11,7 +11,7 @@ pub const LONGEST_LIFETIME: i64 = 24 * 3600;
 pub const TOLERATED_SKEW: i64 = 300;
 
 /// The kubelet asks for a new token when 80 % of the life has passed, give or take ten seconds
-/// (pkg/kubelet/token/token_manager.go). A file older than this share of its life was not refreshed.
+/// (Kubernetes, `token_manager.go`). A file older than this share of its life was not refreshed.
 const REFRESH_SHARE: f64 = 0.8;
 
 /// What is expected; `None` is not compared.
