@@ -1,1 +1,0 @@
-//! Entra's error codes.
