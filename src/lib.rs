@@ -7,6 +7,7 @@ pub mod manifest;
 pub mod model;
 pub mod report;
 pub mod rules;
+pub mod symptoms;
 pub mod text;
 pub mod token;
 pub mod webhook;

@@ -79,7 +79,7 @@ fn ceil_char_boundary(text: &str, mut at: usize) -> usize {
 static NAMED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r#"(?: client[_-]?assertion | client[_-]?secret | clientsecret | access[_-]?token | refresh[_-]?token
-            | id[_-]?token | sas[_-]?token | federated[_-]?token | identity[_-]?token
+            | id[_-]?token | sas[_-]?token | federated[_-]?token
             | password | passwd | pwd | account[_-]?key | access[_-]?key | shared[_-]?access[_-]?signature
             | api[_-]?key | secret[_-]?key | private[_-]?key | connection[_-]?string | primary[_-]?key
             | secondary[_-]?key | authorization | x-identity-header | msi_secret | [^a-z]sig
@@ -123,10 +123,16 @@ fn find(text: &str, squeezed: &Squeezed) -> Vec<Range<usize>> {
             secrets.push(found.range());
         }
     }
-    for named in NAMED.find_iter(squeezed.lower()).chain(FLAG.find_iter(squeezed.lower())) {
-        if let Some(value) = value_after(text, squeezed, named.end()) {
-            secrets.push(value);
-        }
+    for named in NAMED.find_iter(squeezed.lower()) {
+        // "account key: illegal base64" is a sentence, "account_key: abc" is not.
+        let name = text.get(squeezed.origin(named.range())).unwrap_or_default();
+        let name = name.split([':', '=']).next().unwrap_or_default();
+        let sentence = name.trim().contains(char::is_whitespace);
+        let value = value_after(text, squeezed, named.end());
+        secrets.extend(value.filter(|value| !sentence || looks_random(&squeezed.cased()[value.clone()])));
+    }
+    for flag in FLAG.find_iter(squeezed.lower()) {
+        secrets.extend(value_after(text, squeezed, flag.end()));
     }
     for captures in USERINFO.captures_iter(squeezed.lower()) {
         if let Some(password) = captures.get(1) {
@@ -181,6 +187,8 @@ fn is_token(byte: u8) -> bool {
 }
 
 /// Tells the beginning of a token from a word that has the same letters (`KeyJson...`).
+///
+/// The same tells a secret from the next word of a sentence.
 fn looks_random(run: &[u8]) -> bool {
     let digits = run.iter().filter(|byte| byte.is_ascii_digit()).count();
     let capitals = run.iter().filter(|byte| byte.is_ascii_uppercase()).count();
@@ -259,6 +267,9 @@ mod tests {
             "Post \"https://login.microsoftonline.com/t/oauth2/v2.0/token\": dial tcp: i/o timeout",
             "SigningKeyJsonWebKeySetUri and keyJson are words",
             "no token file specified. Check pod configuration",
+            "failed to create a workload identity token: no client ID specified",
+            "open /var/run/secrets/azure/tokens/azure-identity-token: permission denied",
+            "decode account key: illegal base64 data at input byte 4",
             "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
             "password=***",
         ] {

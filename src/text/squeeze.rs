@@ -53,6 +53,17 @@ impl Squeezed {
         self.cased.get(range).map(|bytes| bytes.iter().map(|byte| char::from(*byte)).collect()).unwrap_or_default()
     }
 
+    /// A part by itself.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Self {
+        let part = |form: &[u8]| form.get(range.clone()).unwrap_or_default().to_vec();
+        Self {
+            lower: part(&self.lower),
+            cased: part(&self.cased),
+            at: self.at.get(range.clone()).unwrap_or_default().to_vec(),
+        }
+    }
+
     /// Where in the text a part stood: from its first byte to its last.
     pub fn origin(&self, range: Range<usize>) -> Range<usize> {
         let start = self.at.get(range.start).map_or(0, |at| *at as usize);

@@ -4,6 +4,7 @@
 mod aadsts;
 mod cases;
 mod rules;
+mod symptoms;
 mod token;
 mod webhook_properties;
 mod webhook_recordings;

@@ -8,9 +8,11 @@ mod assertion;
 mod client;
 mod federation;
 mod other;
+mod page;
 mod parse;
 mod request;
 
+pub use page::CodePage;
 pub use parse::{EntraError, Presented};
 
 /// A code of the catalogue.
