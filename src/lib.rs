@@ -9,4 +9,7 @@ pub mod model;
 pub mod report;
 pub mod rules;
 pub mod simulate;
+pub mod symptoms;
+pub mod text;
+pub mod token;
 pub mod webhook;

@@ -1,7 +1,7 @@
 //! Tests that need neither a cluster nor Azure.
-
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod aadsts;
 mod cases;
 mod client_config;
 mod client_discovery;
@@ -15,5 +15,7 @@ mod fake_api;
 mod generated;
 mod rules;
 mod simulate;
+mod symptoms;
+mod token;
 mod webhook_properties;
 mod webhook_recordings;
