@@ -3,9 +3,9 @@
 use super::error::Failure;
 use super::output::{self, Format, Output};
 use super::terminal::Terminal;
-use super::{Cli, Surroundings, words};
+use super::{Cli, Surroundings, live, words};
 use crate::chain::select::{Missing, Scope, Selection, parse_selector};
-use crate::cluster::collect::{Request, collect};
+use crate::cluster::collect::{Progress, Request, collect};
 use crate::cluster::parse_duration;
 use crate::inspect::{Input, Wanted, exit_code, inspect};
 use crate::manifest::collect::Collector;
@@ -110,7 +110,7 @@ impl FailLevel {
 
 /// Runs `inspect`.
 pub fn run(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, Failure> {
-    let (input, wanted) = if args.files.is_empty() { live(args, cli, around)? } else { files(args, cli, around)? };
+    let (input, wanted) = if args.files.is_empty() { cluster(args, cli, around)? } else { files(args, cli, around)? };
     let report = inspect(&input, &wanted).map_err(|missing| not_found(&missing, &wanted, args))?;
     print(args, cli, &report, around)?;
     Ok(exit_code(&report, args.fail_on.level()))
@@ -152,17 +152,23 @@ fn files(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Input
 }
 
 /// Reads a cluster.
-fn live(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Input, Wanted), Failure> {
-    super::live::block_on(async {
-        let client = super::live::connect(cli, around).await?;
+fn cluster(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Input, Wanted), Failure> {
+    live::block_on(async {
+        let client = live::connect(cli, around).await?;
         let namespace = || Scope::Namespace(client.namespace().to_owned());
         let scope = if args.all_namespaces { Scope::All } else { namespace() };
-        let kinds = super::live::other_kinds(&client, &args.words).await?;
+        let kinds = live::other_kinds(&client, &args.words).await?;
         let wanted = wanted(args, scope.clone(), &|word| kinds.get(word).cloned())?;
-        let request =
-            Request { scope, detailed: wanted.names_objects(), within: args.timeout, issuer: args.issuer.clone() };
-        let input = Box::pin(collect(&client, &request)).await?;
-        super::live::tell(&client, cli, around);
+        let request = Request {
+            scope,
+            detailed: wanted.names_objects(),
+            within: args.timeout,
+            issuer: args.issuer.clone(),
+            progress: Progress::default(),
+        };
+        let reading = Box::pin(collect(&client, &request));
+        let input = live::watched(reading, &request.progress, &client, around.terminal.stderr, around.stderr).await?;
+        live::tell(&client, cli, around);
         Ok((input, wanted))
     })
 }

@@ -2,9 +2,12 @@
 
 use super::error::Failure;
 use super::{Cli, Surroundings};
+use crate::cluster::collect::Progress;
 use crate::cluster::{Client, Connection, Environment, Error, TypeLookup, resource};
 use crate::report::style::clean;
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
 
 /// Runs a future on a runtime of its own: one thread is enough to wait for answers.
 pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
@@ -30,6 +33,36 @@ pub(crate) async fn connect(cli: &Cli, around: &mut Surroundings<'_>) -> Result<
         let _ = writeln!(around.stderr, "note: {}", clean(note));
     }
     Ok(client)
+}
+
+/// Waits for a future and shows meanwhile, from the first half second, how much has been read: on a terminal only.
+pub(crate) async fn watched<T>(
+    what: impl Future<Output = T>,
+    progress: &Progress,
+    client: &Client,
+    terminal: bool,
+    stderr: &mut dyn Write,
+) -> T {
+    if !terminal {
+        return what.await;
+    }
+    let mut what = std::pin::pin!(what);
+    let mut shown = false;
+    let outcome = loop {
+        if let Ok(outcome) = tokio::time::timeout(Duration::from_millis(500), &mut what).await {
+            break outcome;
+        }
+        let (objects, requests) = (progress.objects(), client.stats().requests);
+        let server = clean(client.server());
+        let _ = write!(stderr, "\r\x1b[Kreading {server}: {objects} objects in {requests} requests");
+        let _ = stderr.flush();
+        shown = true;
+    };
+    if shown {
+        let _ = write!(stderr, "\r\x1b[K");
+        let _ = stderr.flush();
+    }
+    outcome
 }
 
 /// Prints the warnings of the API server, as kubectl does, and with `-v` what was asked.

@@ -4,7 +4,7 @@ use super::error::Failure;
 use super::live;
 use super::{Cli, Surroundings, output, words};
 use crate::chain::select::{Item, Scope, parse_selector};
-use crate::cluster::collect::{Request, objects};
+use crate::cluster::collect::{Progress, Request, objects};
 use crate::cluster::parse_duration;
 use crate::manifest::read::{self, Paths, Problem, Sink};
 use crate::model::fact::Fact;
@@ -168,8 +168,10 @@ fn cluster(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<Simu
         let scope = if args.all_namespaces { Scope::All } else { Scope::Namespace(namespace.clone()) };
         let kinds = live::other_kinds(&client, &args.words).await?;
         let items = words::items(&args.words, &|word| kinds.get(word).cloned())?;
-        let request = Request { scope: scope.clone(), detailed: true, within: args.timeout, issuer: None };
-        let read = Box::pin(objects(&client, &request)).await?;
+        let progress = Progress::default();
+        let request = Request { scope: scope.clone(), detailed: true, within: args.timeout, issuer: None, progress };
+        let reading = Box::pin(objects(&client, &request));
+        let read = live::watched(reading, &request.progress, &client, around.terminal.stderr, around.stderr).await?;
         let missing = |namespace: &str, _: &str| match read.accounts.get(namespace).or(read.all_accounts.as_ref()) {
             Some(ReadState::Complete) => Fact::Absent,
             Some(ReadState::Denied(denied)) => Fact::Denied(denied.clone()),

@@ -21,6 +21,8 @@ use crate::inspect::Input;
 use crate::model::fact::Fact;
 use crate::model::inventory::{Inventory, ReadState};
 use read::Reading;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -35,6 +37,23 @@ pub struct Request {
     pub within: Duration,
     /// The issuer, where the user knows it.
     pub issuer: Option<String>,
+    /// Counts what was read, for whoever shows it.
+    pub progress: Progress,
+}
+
+/// How many objects have been read so far.
+#[derive(Debug, Clone, Default)]
+pub struct Progress(Arc<AtomicUsize>);
+
+impl Progress {
+    fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Objects read so far.
+    pub fn objects(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// Something that was read: how it is known that it is all of it, and what to add.
@@ -56,6 +75,7 @@ pub async fn collect(client: &Client, request: &Request) -> Result<Input, Error>
             Consistency::Cached
         },
         detailed: request.detailed,
+        progress: &request.progress,
     };
     let namespace = match &request.scope {
         Scope::Namespace(namespace) => Some(namespace.as_str()),

@@ -34,6 +34,7 @@ pub async fn objects(client: &Client, request: &Request) -> Result<Objects, Erro
         within: request.within,
         consistency: Consistency::Consistent,
         detailed: true,
+        progress: &request.progress,
     };
     let namespace = match &request.scope {
         Scope::Namespace(namespace) => Some(namespace.as_str()),

@@ -1,6 +1,6 @@
 //! One kind at a time: bounded by the time that is left, typed where that is enough, with what could not be read.
 
-use super::Part;
+use super::{Part, Progress};
 use crate::cluster::client::Client;
 use crate::cluster::error::Error;
 use crate::cluster::list::{Consistency, ListQuery};
@@ -20,6 +20,7 @@ pub(super) struct Reading<'a> {
     pub(super) within: Duration,
     pub(super) consistency: Consistency,
     pub(super) detailed: bool,
+    pub(super) progress: &'a Progress,
 }
 
 /// What was read of one kind.
@@ -35,6 +36,12 @@ pub(super) enum Items {
 pub(super) struct Kind {
     pub(super) part: Part,
     pub(super) items: Items,
+}
+
+/// The objects of a list that could be read, and what is wrong with the others.
+struct Folded<T> {
+    items: Vec<T>,
+    unreadable: Vec<String>,
 }
 
 /// Several kinds.
@@ -89,9 +96,13 @@ impl Reading<'_> {
         &self,
         query: &ListQuery<'_>,
         make: impl Fn(T) -> Option<U>,
-    ) -> Result<Vec<U>, Error> {
-        let step = |all: &mut Vec<U>, item: T| all.extend(make(item));
-        self.bounded(self.client.fold(query, Vec::new, step)).await.map(|listed| listed.value)
+    ) -> Result<Folded<U>, Error> {
+        let step = |all: &mut Vec<U>, item: T| {
+            all.extend(make(item));
+            self.progress.count();
+        };
+        let listed = self.bounded(self.client.fold(query, Vec::new, step)).await?;
+        Ok(Folded { items: listed.value, unreadable: listed.unreadable })
     }
 
     /// Reads pod templates of a kind.
@@ -155,8 +166,8 @@ impl Reading<'_> {
     pub(super) async fn value(&self, resource: &'static ResourceType, namespace: Option<&str>, name: &str) -> Kind {
         let got = self.bounded(self.client.get::<Value>(resource, namespace, name)).await;
         let got = match got {
-            Ok(value) => Ok(vec![typed(value, resource)]),
-            Err(error) if error.is_absent() => Ok(Vec::new()),
+            Ok(value) => Ok(Folded { items: vec![typed(value, resource)], unreadable: Vec::new() }),
+            Err(error) if error.is_absent() => Ok(Folded { items: Vec::new(), unreadable: Vec::new() }),
             Err(error) => Err(error),
         };
         kind_of(resource, namespace, got, Items::Values)
@@ -175,11 +186,15 @@ fn typed(mut value: Value, resource: &ResourceType) -> Value {
 fn kind_of<T>(
     resource: &'static ResourceType,
     namespace: Option<&str>,
-    outcome: Result<Vec<T>, Error>,
+    outcome: Result<Folded<T>, Error>,
     wrap: impl Fn(Vec<T>) -> Items,
 ) -> Kind {
     let (state, items) = match outcome {
-        Ok(items) => (ReadState::Complete, items),
+        // What cannot be read is not absent: the kind as a whole is not known.
+        Ok(Folded { items, unreadable }) => match unreadable.first() {
+            None => (ReadState::Complete, items),
+            Some(first) => (ReadState::Failed(first.clone()), items),
+        },
         Err(Error::Denied { denied, .. }) => (ReadState::Denied(denied), Vec::new()),
         Err(error) if error.is_absent() => (ReadState::Complete, Vec::new()),
         Err(error) => (ReadState::Failed(error.to_string()), Vec::new()),
