@@ -8,6 +8,7 @@ use std::{
     env,
     ffi::OsStr,
     fs::{self, File, TryLockError},
+    io::ErrorKind,
     os::unix::process::CommandExt,
     path::PathBuf,
     process::{Command, ExitStatus, Stdio},
@@ -157,16 +158,14 @@ fn wait_beside(cluster: &Cluster, size: Size) -> Result<()> {
 /// The file that says how to reach it cannot be removed.
 pub fn down() -> Result<bool> {
     let held = is_held()?;
-    match fs::remove_file(state_file()) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(error).context("cannot stop the cluster");
+    loop {
+        // Again and again: one that is still starting has yet to write it.
+        match fs::remove_file(state_file()) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).context("cannot stop the cluster"),
+            _ if !is_held()? => return Ok(held),
+            _ => thread::sleep(Duration::from_millis(100)),
         }
-        _ => {}
     }
-    while is_held()? {
-        thread::sleep(Duration::from_millis(100));
-    }
-    Ok(held)
 }
 
 /// Runs a command, or without one an interactive shell, that reaches the cluster: in its network, with KUBECONFIG set,

@@ -191,6 +191,7 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::kubectl`].
     pub fn kubectl_json(&self, arguments: &[&str]) -> Result<Value> {
+        // What `get --raw` prints is the API server's answer as it came.
         let format: &[&str] = if arguments.contains(&"--raw") { &[] } else { &["-o", "json"] };
         let text = self.kubectl(&[arguments, format].concat())?;
         serde_json::from_str(&text).with_context(|| format!("kubectl {} gave no JSON", arguments.join(" ")))
@@ -301,14 +302,14 @@ impl Cluster {
                 kubeconfig::render(&started.server, &started.authority.certificate(), &credential)
             }
             (Origin::Existing { .. }, Subject::User { name, group }, _) => {
-                let view = self.kubectl_json(&["config", "view", "--raw", "--minify"])?;
+                let view = self.kubectl_json(&["config", "view", "--flatten", "--minify"])?;
                 let mut user = view["users"][0]["user"].clone();
                 user["as"] = json!(name);
                 user["as-groups"] = json!(group.iter().copied().chain(["system:authenticated"]).collect::<Vec<_>>());
                 kubeconfig::with_user(&view, &user)
             }
             (Origin::Existing { .. }, Subject::ServiceAccount { .. }, token) => {
-                let view = self.kubectl_json(&["config", "view", "--raw", "--minify"])?;
+                let view = self.kubectl_json(&["config", "view", "--flatten", "--minify"])?;
                 kubeconfig::with_user(&view, &json!({"token": token}))
             }
         };

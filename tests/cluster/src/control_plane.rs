@@ -151,6 +151,8 @@ pub(crate) fn start(supervisor: Supervisor, addresses: &Addresses) -> Result<Clu
             format!("--cluster-signing-key-file={}", files.authority_key.display()),
             "--leader-elect=false".into(),
             "--secure-port=0".into(),
+            // How soon a new node loses its taint; the default of five seconds is for large clusters.
+            "--node-monitor-period=500ms".into(),
         ],
     )?;
 

@@ -24,7 +24,7 @@ pub(crate) fn render(server: &str, authority: &str, credential: &Credential<'_>)
     wrap(&cluster, &user)
 }
 
-/// The current context's cluster of an existing kubeconfig, as `kubectl config view --raw --minify -o json` gives it,
+/// The current context's cluster of an existing kubeconfig, as `kubectl config view --flatten --minify -o json` gives it,
 /// with another user.
 pub(crate) fn with_user(existing: &Value, user: &Value) -> String {
     wrap(&existing["clusters"][0]["cluster"], user)

@@ -14,8 +14,20 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Programs are found in `KUBEBUILDER_ASSETS`, else built from the pinned Go modules in `tests/cluster/go/`, once.
-//! `KUBECTL_WI_TEST_KEEP=1` leaves a cluster's folder (logs, command lines) in `target/test-cluster/run/`.
+//! A whole cluster has a network of its own, where the test's process is not: [`Cluster::command`] makes a command
+//! there, for the program under test as for any other. Pseudo-terminals and the like wrap the command that it gives.
+//!
+//! What is missing makes [`ControlPlane::shared`] and [`WholeCluster::shared`] fail with one line that says what to
+//! install; nothing is skipped.
+//!
+//! | variable | effect |
+//! |---|---|
+//! | `KUBEBUILDER_ASSETS` | a folder with the programs of Kubernetes; what is not in it is built from the pinned Go modules in `tests/cluster/go/`, once |
+//! | `KUBECTL_WI_TEST_BIN_DIR` | where built programs are kept, for several working copies to share; else `target/test-cluster/bin` |
+//! | `KUBECTL_WI_TEST_KUBECONFIG` | [`ControlPlane::shared`] is the cluster of this file's current context |
+//! | `KUBECTL_WI_TEST_WEBHOOK` | a real identity webhook's program, which whole clusters run in the place of ours |
+//! | `KUBECTL_WI_TEST_WEBHOOK_VERSION` | its version, default `v1.6.0`; what ours behaves as, too |
+//! | `KUBECTL_WI_TEST_KEEP` | `1` leaves the folders of clusters, with logs and command lines, in `target/test-cluster/run` |
 
 mod binaries;
 pub mod by_hand;

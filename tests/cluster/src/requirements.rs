@@ -1,13 +1,16 @@
 //! What a whole cluster needs of the machine, and how it gets there.
 
 use std::{
-    env, fs,
+    env,
+    fs::{self, File},
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     process::Command,
 };
 
 use anyhow::{Context, Result, bail, ensure};
+
+use crate::paths;
 
 /// A program, and the package of Debian and Ubuntu that has it.
 const PROGRAMS: [(&str, &str); 9] = [
@@ -45,6 +48,14 @@ pub fn ensure_whole_cluster() -> Result<()> {
     let Some(apt) = find("apt-get") else {
         bail!("a whole test cluster needs programs that are not installed; Debian's packages with them are: {list}");
     };
+    // Tests run side by side, and apt-get does not wait for another one to finish.
+    fs::create_dir_all(paths::state())?;
+    let lock = File::create(paths::state().join("packages.lock"))?;
+    lock.lock()?;
+    let missing = missing_packages();
+    if missing.is_empty() {
+        return Ok(());
+    }
     eprintln!("test cluster: installing {list}");
     let mut installed = install(&apt, &missing);
     if installed.is_err() {
@@ -60,7 +71,14 @@ pub fn ensure_whole_cluster() -> Result<()> {
 
 fn install(apt: &Path, packages: &[&str]) -> Result<()> {
     let mut command = Command::new(apt);
-    command.env("DEBIAN_FRONTEND", "noninteractive").args(["-qq", "-y", "--no-install-recommends", "install"]);
+    command.env("DEBIAN_FRONTEND", "noninteractive").args([
+        "-qq",
+        "-y",
+        "--no-install-recommends",
+        "-o",
+        "DPkg::Lock::Timeout=120",
+        "install",
+    ]);
     run(command.args(packages))
 }
 

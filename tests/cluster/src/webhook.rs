@@ -151,7 +151,8 @@ impl WholeCluster {
 
 impl Cluster {
     /// Runs our own webhook server beside a control plane, which has no nodes, and registers it by URL under the name
-    /// that the configuration has in the field; waits until it answers. There is no Deployment of it then.
+    /// that the configuration has in the field; waits until it answers, unless it deviates. There is no Deployment of
+    /// it then. Called again, it puts a new server in the place of the last one.
     ///
     /// It is for a cluster of a test's own: on a shared one it would mutate the pods of the other tests.
     ///
@@ -160,8 +161,9 @@ impl Cluster {
     pub fn webhook_beside(&self, options: &WebhookOptions) -> Result<()> {
         let started = self.started()?;
         let server = Server::ours()?;
-        let folder = self.folder().join("webhook");
-        std::fs::create_dir(&folder).context("there is a webhook beside this cluster already")?;
+        let name = names::unique("webhook");
+        let folder = self.folder().join(&name);
+        std::fs::create_dir(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         started.authority.server(&["127.0.0.1", "localhost"])?.write(&folder, "tls")?;
         let port = free_port()?;
         let mut arguments = vec![format!("KUBECONFIG={}", self.kubeconfig().display())];
@@ -174,7 +176,7 @@ impl Cluster {
             format!("--health-addr=127.0.0.1:{}", free_port()?),
             format!("--metrics-addr=127.0.0.1:{}", free_port()?),
         ]);
-        started.supervisor.run("webhook", Path::new("env"), &arguments)?;
+        started.supervisor.run(&name, Path::new("env"), &arguments)?;
         let client_config = json!({
             "url": format!("https://127.0.0.1:{port}/mutate-v1-pod"),
             "caBundle": BASE64_STANDARD.encode(started.authority.certificate()),

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use wi_test_cluster::{ControlPlane, IMAGE_CAT, TENANT_ID, WEBHOOK_NAMESPACE, WebhookOptions, WholeCluster};
+use wi_test_cluster::{IMAGE_CAT, TENANT_ID, WEBHOOK_NAMESPACE, WebhookOptions, WholeCluster};
 
 #[test]
 fn images_have_what_their_names_say_and_no_more() {
@@ -93,14 +93,4 @@ fn the_webhook_can_fail_deviate_and_go() {
     namespace.apply(&labelled(IMAGE_CAT)).unwrap();
     let pod = namespace.kubectl(&["get", "pod", "velero", "-o", "json"]).unwrap();
     assert!(!pod.contains("AZURE_TENANT_ID"), "{pod}");
-}
-
-#[test]
-fn a_control_plane_can_have_the_webhook_beside_it() {
-    let cluster = ControlPlane::start().unwrap();
-    cluster.webhook_beside(&WebhookOptions::default()).unwrap();
-    let namespace = cluster.namespace("beside").unwrap();
-    namespace.apply(&labelled("velero/velero:v1.15.0")).unwrap();
-    let pod = namespace.kubectl(&["get", "pod", "velero", "-o", "json"]).unwrap();
-    assert!(pod.contains(CLIENT_ID), "{pod}");
 }
