@@ -143,6 +143,7 @@ fn invalid_object(problem: &Problem) -> Finding {
         fix: None,
         docs: page::url("WI003"),
         link: Link::Application,
+        symptom: false,
     };
     finding.fix = problem.hint.as_ref().map(|hint| {
         crate::model::finding::Fix::manual("render or mend the document; the rest was inspected").command(hint.clone())
@@ -185,6 +186,12 @@ fn origin_of<'a>(object: &ObjectRef, target: Target<'a>, inventory: &'a Inventor
         _ if object.kind == "ServiceAccount" => {
             match inventory.account(object.namespace.as_deref().unwrap_or_default(), &object.name) {
                 Fact::Known(account) => &account.meta,
+                _ => return None,
+            }
+        }
+        _ if object.kind == "Secret" => {
+            match inventory.secret(object.namespace.as_deref().unwrap_or_default(), &object.name) {
+                Fact::Known(secret) => &secret.meta,
                 _ => return None,
             }
         }

@@ -9,6 +9,7 @@ pub mod near;
 pub mod running;
 pub mod select;
 
+use crate::apps::{self, Part};
 use crate::model::fact::Fact;
 use crate::model::finding::pointer_token;
 use crate::model::inventory::{Inventory, RawObject};
@@ -84,12 +85,21 @@ pub struct Chain<'a> {
     reads: Cell<FactSet>,
     reasons: OnceCell<Vec<Reason>>,
     pods: OnceCell<Vec<&'a Pod>>,
+    applications: OnceCell<Vec<Part<'a>>>,
 }
 
 impl<'a> Chain<'a> {
     /// The chain of a target.
     pub fn new(target: Target<'a>, inventory: &'a Inventory, cluster: &'a Cluster) -> Self {
-        Self { target, inventory, cluster, reads: Cell::default(), reasons: OnceCell::new(), pods: OnceCell::new() }
+        Self {
+            target,
+            inventory,
+            cluster,
+            reads: Cell::default(),
+            reasons: OnceCell::new(),
+            pods: OnceCell::new(),
+            applications: OnceCell::new(),
+        }
     }
 
     fn note(&self, read: Reads) {
@@ -218,6 +228,35 @@ impl<'a> Chain<'a> {
         self.inventory
     }
 
+    /// The known applications that the workload is part of, the likeliest first.
+    pub fn applications(&self) -> &[Part<'a>] {
+        self.note(Reads::Template);
+        self.peek_applications()
+    }
+
+    /// The applications, for what comes before all rules.
+    pub(crate) fn peek_applications(&self) -> &[Part<'a>] {
+        self.applications.get_or_init(|| {
+            self.peek_workload().map(|workload| apps::recognise(workload, self.inventory)).unwrap_or_default()
+        })
+    }
+
+    /// The application that the workload is part of.
+    pub fn application(&self) -> Option<&Part<'a>> {
+        self.applications().first()
+    }
+
+    /// The Secrets that the target's applications are configured by, as far as they were fetched.
+    pub fn secrets(&self) -> &'a Inventory {
+        self.note(Reads::Secrets);
+        self.inventory
+    }
+
+    /// Who passes the client id, where the application does it itself.
+    pub fn client_id_passed_by(&self) -> Option<String> {
+        self.applications().iter().find_map(|part| part.application.passes_client_id(part))
+    }
+
     /// Why the workload counts as meant for workload identity; empty where it does not.
     pub fn meant(&self) -> &[Reason] {
         self.reasons.get_or_init(|| meant::reasons(self))
@@ -286,6 +325,14 @@ impl<'a> Chain<'a> {
                 format!("events of {}", self.namespace()),
                 self.inventory.coverage("Event", Some(self.namespace())).why(),
             ),
+            Reads::Secrets => {
+                let wanted = self.peek_applications().iter().flat_map(|part| part.application.secrets(part));
+                let unread = wanted.map(|(ns, name)| {
+                    (self.inventory.secret(&ns, &name).map(|_| ()).why(), format!("Secret {ns}/{name}"))
+                });
+                let Some((why, what)) = unread.into_iter().find(|(why, _)| why.is_some()) else { return None };
+                (what, why)
+            }
             Reads::Template | Reads::Workloads | Reads::Objects => return None,
         };
         Some((what, why?))

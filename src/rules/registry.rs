@@ -41,6 +41,6 @@ pub fn matches(selector: &str, code: &str) -> bool {
 }
 
 /// The info of a rule type.
-pub(super) fn info_of<R: Documented>() -> &'static RuleInfo {
+pub(crate) fn info_of<R: Documented>() -> &'static RuleInfo {
     const { &R::INFO }
 }
