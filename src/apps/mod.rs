@@ -9,19 +9,21 @@ pub mod custom;
 pub mod image;
 pub mod marks;
 pub mod message;
+pub mod velero;
 pub mod version;
 
-use crate::chain::meant::TokenSource;
+use crate::chain::meant::{Reason, TokenSource};
 use crate::chain::{Chain, Target};
 use crate::model::inventory::{Inventory, RawObject};
 use crate::model::object::ObjectRef;
 use crate::model::workload::Workload;
 use crate::report::model::ApplicationReport;
+use crate::webhook::keys;
 use marks::{Marks, Sighting};
 use version::{Chart, Version};
 
 /// Every application. A new one is one line here.
-pub static APPLICATIONS: &[&dyn Application] = &[];
+pub static APPLICATIONS: &[&dyn Application] = &[&velero::Velero];
 
 /// What is known of one application.
 pub trait Application: Sync {
@@ -45,7 +47,7 @@ pub trait Application: Sync {
     }
 
     /// How a component takes its token, where that is not by injection.
-    fn token_source(&self, _part: &Part<'_>) -> Option<TokenSource> {
+    fn token_source(&self, _part: &Part<'_>, _why: &[Reason]) -> Option<TokenSource> {
         None
     }
 
@@ -220,46 +222,56 @@ pub struct RoleNeed {
     pub or: &'static [&'static str],
 }
 
+/// Whether the webhook puts its proxy into the pods, which stands in for an SDK that knows no workload identity. The
+/// annotation counts with any value.
+pub(crate) fn has_proxy(part: &Part<'_>) -> bool {
+    part.workload.template.metadata.annotation(keys::INJECT_PROXY).is_some()
+}
+
 /// All applications that a workload is part of, the likeliest first: a Prometheus with a Thanos sidecar is both.
 pub fn recognise<'a>(workload: &'a Workload, inventory: &'a Inventory) -> Vec<Part<'a>> {
-    let marks = Marks::of(workload);
-    let chart = marks.chart().and_then(Chart::parse);
-    let mut parts: Vec<Part<'a>> = APPLICATIONS
-        .iter()
-        .filter_map(|application| {
-            let sighting = application.recognise(&marks)?;
-            let image = sighting.container.and_then(|container| container.image.as_deref()).unwrap_or_default();
-            let version = image::version(image)
-                .or_else(|| Version::parse(marks.label("app.kubernetes.io/version")?))
-                .or_else(|| application.version_of_chart(chart.as_ref()?));
-            Some(Part {
-                application: *application,
-                component: sighting.component,
-                version,
-                chart: chart.clone(),
-                workload,
-                inventory,
-                score: sighting.score,
-            })
-        })
-        .collect();
+    let mut parts: Vec<Part<'a>> =
+        APPLICATIONS.iter().filter_map(|application| part_of(*application, workload, inventory)).collect();
     parts.sort_by_key(|part| std::cmp::Reverse(part.score));
     parts
 }
 
+fn part_of<'a>(
+    application: &'static dyn Application,
+    workload: &'a Workload,
+    inventory: &'a Inventory,
+) -> Option<Part<'a>> {
+    let marks = Marks::of(workload);
+    let sighting = application.recognise(&marks)?;
+    let chart = marks.chart().and_then(Chart::parse);
+    let image = sighting.container.and_then(|container| container.image.as_deref()).unwrap_or_default();
+    let version = image::version(image)
+        .or_else(|| Version::parse(marks.label("app.kubernetes.io/version")?))
+        .or_else(|| application.version_of_chart(chart.as_ref()?));
+    let (component, score) = (sighting.component, sighting.score);
+    Some(Part { application, component, version, chart, workload, inventory, score })
+}
+
 /// The components of one application in a namespace.
-pub fn parts_in<'a>(inventory: &'a Inventory, namespace: &'a str, name: &'a str) -> Vec<Part<'a>> {
-    parts(inventory, name).filter(|part| part.namespace() == namespace).collect()
+pub fn parts_in<'a>(inventory: &'a Inventory, namespace: &str, name: &str) -> Vec<Part<'a>> {
+    parts(inventory, name, |workload| workload.meta.namespace() == namespace)
 }
 
 /// The components of one application everywhere.
-pub fn parts<'a>(inventory: &'a Inventory, name: &'a str) -> impl Iterator<Item = Part<'a>> {
+pub fn parts_of<'a>(inventory: &'a Inventory, name: &str) -> Vec<Part<'a>> {
+    parts(inventory, name, |_| true)
+}
+
+fn parts<'a>(inventory: &'a Inventory, name: &str, which: impl Fn(&Workload) -> bool) -> Vec<Part<'a>> {
+    let Some(application) = APPLICATIONS.iter().find(|application| application.name() == name) else {
+        return Vec::new();
+    };
     inventory
         .workloads()
         .iter()
-        .filter(|workload| workload.meta.controller().is_none())
-        .flat_map(|workload| recognise(workload, inventory))
-        .filter(move |part| part.application.name() == name)
+        .filter(|workload| workload.meta.controller().is_none() && which(workload))
+        .filter_map(|workload| part_of(*application, workload, inventory))
+        .collect()
 }
 
 /// The application whose custom resource an object is.

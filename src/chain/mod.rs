@@ -165,8 +165,17 @@ impl<'a> Chain<'a> {
         match self.target {
             Target::Workload(workload) => self.inventory.account(workload.meta.namespace(), workload.account()),
             Target::Account(account) => Fact::Known(account),
-            Target::Other(_) => Fact::NotAsked,
+            Target::Other(_) => match self.account_of_resource() {
+                Some((namespace, name)) => self.inventory.account(&namespace, &name),
+                None => Fact::NotAsked,
+            },
         }
+    }
+
+    /// Namespace and name of the account whose token a custom resource asks for.
+    fn account_of_resource(&self) -> Option<(String, String)> {
+        let Target::Other(other) = self.target else { return None };
+        apps::of_resource(&other.meta.object)?.resource_account(other)
     }
 
     pub(crate) fn peek_account(&self) -> Option<&'a ServiceAccount> {
@@ -269,7 +278,11 @@ impl<'a> Chain<'a> {
 
     /// How the workload takes its token.
     pub fn token_source(&self) -> TokenSource {
-        self.peek_workload().map_or(TokenSource::TokenRequest, |workload| meant::token_source(&workload.template))
+        let by_application =
+            self.peek_applications().iter().find_map(|part| part.application.token_source(part, self.meant()));
+        by_application.unwrap_or_else(|| {
+            self.peek_workload().map_or(TokenSource::TokenRequest, |workload| meant::token_source(&workload.template))
+        })
     }
 
     /// Whether the webhook has to act for this workload to work.
@@ -303,7 +316,9 @@ impl<'a> Chain<'a> {
 
     /// The subject of the token that the pods get.
     pub fn subject(&self) -> String {
-        format!("system:serviceaccount:{}:{}", self.namespace(), self.account_name())
+        let (namespace, name) =
+            self.account_of_resource().unwrap_or_else(|| (self.namespace().to_owned(), self.account_name().to_owned()));
+        format!("system:serviceaccount:{namespace}:{name}")
     }
 
     /// Why a declared fact could not be read, with what it is called; `None` where it was read or nobody asked.

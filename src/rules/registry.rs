@@ -1,6 +1,7 @@
 //! The list of all rules.
 
 use super::{Documented, Report, Rule, RuleInfo, account, cluster, pod, template};
+use crate::apps::velero;
 use crate::chain::Chain;
 use crate::model::finding::Finding;
 
@@ -11,6 +12,15 @@ pub static RULES: &[&dyn Rule] = &[
     &account::ClientIdMissing,
     &cluster::webhook::WebhookMissing,
     &pod::PodNotMutated,
+    &velero::credentials::VeleroClientSecret,
+    &velero::location::VeleroUseAadUnset,
+    &velero::data::VeleroNodeAgentUnlabelled,
+    &velero::data::VeleroDataMoverDefect,
+    &velero::versions::VeleroPluginOutdated,
+    &velero::maintenance::VeleroPodLabelsReplaced,
+    &velero::location::VeleroLocationUnavailable,
+    &velero::versions::VeleroUploaderUnsupported,
+    &velero::data::VeleroDataMoverUnlabelled,
 ];
 
 /// Runs all rules over one chain.
