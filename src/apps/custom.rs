@@ -1,7 +1,8 @@
 //! Custom resources: their fields and what their status says.
 
 use super::message;
-use crate::model::inventory::RawObject;
+use crate::model::inventory::{Inventory, RawObject};
+use crate::model::object::ObjectRef;
 use serde_json::Value;
 
 /// The text at a JSON pointer.
@@ -48,4 +49,26 @@ pub fn condition<'a>(resource: &'a RawObject, kind: &str) -> Option<(&'a str, &'
 /// What a message says, short enough to be shown.
 pub fn shown(text: &str) -> String {
     message::shorten(text)
+}
+
+/// What events say about an object, newest first.
+pub fn events(inventory: &Inventory, object: &ObjectRef) -> Vec<String> {
+    let mut found: Vec<(&str, String)> = Vec::new();
+    for event in inventory.others_of("Event") {
+        let field = |pointer: &str| text(event, pointer).unwrap_or_default();
+        let about = |part: &str| {
+            let key = if event.value.get("regarding").is_some() { "regarding" } else { "involvedObject" };
+            text(event, &format!("/{key}/{part}")).unwrap_or_default()
+        };
+        if about("kind") != object.kind
+            || about("name") != object.name
+            || about("namespace") != object.namespace.as_deref().unwrap_or_default()
+        {
+            continue;
+        }
+        let message = [field("/message"), field("/note")].concat();
+        found.push((field("/lastTimestamp"), format!("{}: {message}", field("/reason"))));
+    }
+    found.sort_by(|a, b| b.0.cmp(a.0));
+    found.into_iter().map(|(_, text)| text).collect()
 }

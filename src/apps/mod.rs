@@ -7,8 +7,11 @@
 pub mod config;
 pub mod custom;
 pub mod image;
+pub mod keda;
 pub mod marks;
 pub mod message;
+pub mod objstore;
+pub mod thanos;
 pub mod velero;
 pub mod version;
 
@@ -16,14 +19,14 @@ use crate::chain::meant::{Reason, TokenSource};
 use crate::chain::{Chain, Target};
 use crate::model::inventory::{Inventory, RawObject};
 use crate::model::object::ObjectRef;
-use crate::model::workload::Workload;
+use crate::model::workload::{WORKLOAD_KINDS, Workload};
 use crate::report::model::ApplicationReport;
 use crate::webhook::keys;
 use marks::{Marks, Sighting};
 use version::{Chart, Version};
 
 /// Every application. A new one is one line here.
-pub static APPLICATIONS: &[&dyn Application] = &[&velero::Velero];
+pub static APPLICATIONS: &[&dyn Application] = &[&velero::Velero, &keda::Keda, &thanos::Thanos];
 
 /// What is known of one application.
 pub trait Application: Sync {
@@ -252,6 +255,11 @@ fn part_of<'a>(
     Some(Part { application, component, version, chart, workload, inventory, score })
 }
 
+/// Whether a workload is a component of an application.
+pub(crate) fn is_part(workload: &Workload, application: &dyn Application) -> bool {
+    application.recognise(&Marks::of(workload)).is_some()
+}
+
 /// The components of one application in a namespace.
 pub fn parts_in<'a>(inventory: &'a Inventory, namespace: &str, name: &str) -> Vec<Part<'a>> {
     parts(inventory, name, |workload| workload.meta.namespace() == namespace)
@@ -269,9 +277,16 @@ fn parts<'a>(inventory: &'a Inventory, name: &str, which: impl Fn(&Workload) -> 
     inventory
         .workloads()
         .iter()
-        .filter(|workload| workload.meta.controller().is_none() && which(workload))
+        .filter(|workload| !is_made_by_workload(workload) && which(workload))
         .filter_map(|workload| part_of(*application, workload, inventory))
         .collect()
+}
+
+/// Whether a workload is the `ReplicaSet` or Job of another, which stands for it. One that an operator's custom
+/// resource owns stands for itself.
+fn is_made_by_workload(workload: &Workload) -> bool {
+    let owner = workload.meta.controller();
+    owner.is_some_and(|owner| WORKLOAD_KINDS.iter().any(|(_, kind)| *kind == owner.kind))
 }
 
 /// The application whose custom resource an object is.

@@ -1,7 +1,8 @@
 //! The list of all rules.
 
 use super::{Documented, Report, Rule, RuleInfo, account, cluster, pod, template};
-use crate::apps::velero;
+use crate::apps::thanos::rules as thanos;
+use crate::apps::{keda, velero};
 use crate::chain::Chain;
 use crate::model::finding::Finding;
 
@@ -21,6 +22,18 @@ pub static RULES: &[&dyn Rule] = &[
     &velero::location::VeleroLocationUnavailable,
     &velero::versions::VeleroUploaderUnsupported,
     &velero::data::VeleroDataMoverUnlabelled,
+    &keda::authentication::KedaProviderRemoved,
+    &keda::authentication::KedaIdentityIdInvalid,
+    &keda::operator::KedaOperatorNotWired,
+    &keda::operator::KedaVersionSkew,
+    &keda::scaling::KedaConnectionOverrides,
+    &keda::authentication::KedaAuthenticationNotFound,
+    &keda::scaling::KedaScalerFailing,
+    &keda::authentication::KedaSubject,
+    &thanos::ThanosUserAssignedId,
+    &thanos::ThanosStaticCredentials,
+    &thanos::ThanosVersionUnsupported,
+    &thanos::ThanosAccountSwitched,
 ];
 
 /// Runs all rules over one chain.

@@ -34,6 +34,9 @@ const EXPLAINED_BY: &[(&str, &[&str])] = &[
     ("WI722", &["WI101", "WI102", "WI103", "WI104", "WI202", "WI203", "WI204", "WI301", "WI302", "WI401"]),
 ];
 
+/// Consequences that explain other consequences: what a pod lacks explains what its application says.
+const ALSO_EXPLAINS: &[&str] = &["WI401", "WI403", "WI405", "WI722"];
+
 /// Drops what a more specific finding says already, marks consequences and causes, and puts causes first.
 pub fn relate(findings: &mut Vec<Finding>) {
     let codes: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
@@ -70,7 +73,10 @@ fn explaining(symptom: &str, errors: &[(&str, String, bool)]) -> Vec<String> {
     let only = EXPLAINED_BY.iter().find(|(code, _)| *code == symptom).map(|(_, by)| *by);
     errors
         .iter()
-        .filter(|(code, _, consequence)| only.map_or(!consequence, |by| by.contains(code)))
+        .filter(|(code, _, consequence)| match only {
+            Some(by) => by.contains(code),
+            None => !consequence || (ALSO_EXPLAINS.contains(code) && !ALSO_EXPLAINS.contains(&symptom)),
+        })
         .map(|(_, id, _)| id.clone())
         .collect()
 }
