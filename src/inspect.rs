@@ -2,6 +2,7 @@
 //!
 //! Pure: whoever calls it has read the objects before, and prints or applies the report afterwards.
 
+use crate::apps::{self, Keep};
 use crate::chain::meant::TokenSource;
 use crate::chain::select::{Missing, Selection, select};
 use crate::chain::{Chain, Cluster, Target, links};
@@ -76,6 +77,7 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
             continue;
         }
         let mut findings = registry::check(&chain);
+        keep_by_values(&chain, &mut findings);
         findings.retain(|finding| wanted.wants(finding.code));
         relate::relate(&mut findings);
         locate_findings(&mut findings, target, input);
@@ -91,7 +93,7 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
         findings.retain(|finding| !is_of_cluster(finding));
         report.targets.push(TargetReport {
             object: target.object().clone(),
-            application: None,
+            application: chain.application().map(apps::Part::report),
             owner: None,
             service_account: matches!(target, Target::Workload(_) | Target::Account(_))
                 .then(|| chain.account_name().to_owned()),
@@ -111,6 +113,32 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
         .collect();
     count(&mut report);
     Ok(report)
+}
+
+/// The setting of a chart that each rule's fix would have to become, for those whose fix the next upgrade undoes.
+const KEPT_BY_CHARTS: &[(&str, Keep)] = &[
+    ("WI101", Keep::PodLabel),
+    ("WI102", Keep::PodLabel),
+    ("WI103", Keep::PodLabel),
+    ("WI104", Keep::PodLabel),
+    ("WI105", Keep::AccountName),
+    ("WI106", Keep::Automount),
+    ("WI202", Keep::ClientId),
+    ("WI203", Keep::ClientId),
+    ("WI204", Keep::ClientId),
+    ("WI205", Keep::TenantId),
+];
+
+/// Names the Helm values that keep a fix, where the application is known and came by its chart.
+fn keep_by_values(chain: &Chain<'_>, findings: &mut [Finding]) {
+    for finding in findings {
+        let keep = KEPT_BY_CHARTS.iter().find(|(code, _)| *code == finding.code).map(|(_, keep)| *keep);
+        if let (Some(fix), Some(keep)) = (&mut finding.fix, keep)
+            && fix.values.is_none()
+        {
+            fix.values = chain.values(keep);
+        }
+    }
 }
 
 /// Findings about the cluster itself are told once, whatever the number of workloads that suffer.
@@ -143,6 +171,7 @@ fn invalid_object(problem: &Problem) -> Finding {
         fix: None,
         docs: page::url("WI003"),
         link: Link::Application,
+        symptom: false,
     };
     finding.fix = problem.hint.as_ref().map(|hint| {
         crate::model::finding::Fix::manual("render or mend the document; the rest was inspected").command(hint.clone())
@@ -188,10 +217,22 @@ fn origin_of<'a>(object: &ObjectRef, target: Target<'a>, inventory: &'a Inventor
                 _ => return None,
             }
         }
-        _ => match inventory.other(&object.kind, object.namespace.as_deref(), &object.name) {
-            Fact::Known(other) => &other.meta,
-            _ => return None,
-        },
+        _ if object.kind == "Secret" => {
+            match inventory.secret(object.namespace.as_deref().unwrap_or_default(), &object.name) {
+                Fact::Known(secret) => &secret.meta,
+                _ => return None,
+            }
+        }
+        _ => {
+            let workload =
+                inventory.workload(&object.kind, object.namespace.as_deref().unwrap_or_default(), &object.name);
+            let other = || inventory.other(&object.kind, object.namespace.as_deref(), &object.name).known().copied();
+            match (workload, other()) {
+                (Some(workload), _) => &workload.meta,
+                (None, Some(other)) => &other.meta,
+                (None, None) => return None,
+            }
+        }
     };
     Some(&meta.origin)
 }
@@ -247,12 +288,31 @@ fn identities(chain: &Chain<'_>) -> Vec<IdentityReport> {
         Fact::Known(webhook) => webhook.settings.tenant_id.clone(),
         _ => None,
     };
+    let tenant_id = annotation(keys::TENANT_ID).or_else(webhook_tenant);
+    let issuer = chain.cluster().issuer.known().cloned();
+    let audience = chain.audience();
+    let own: Vec<IdentityReport> = chain
+        .applications()
+        .iter()
+        .flat_map(|part| part.application.identities(part))
+        .map(|own| IdentityReport {
+            client_id: own.client_id.or_else(|| client_id.clone()),
+            tenant_id: own.tenant_id.or_else(|| tenant_id.clone()),
+            issuer: issuer.clone(),
+            subject: Some(own.subject.unwrap_or_else(|| chain.subject())),
+            audience: Some(audience.clone()),
+            source: own.source,
+        })
+        .collect();
+    if !own.is_empty() {
+        return own;
+    }
     vec![IdentityReport {
         client_id,
-        tenant_id: annotation(keys::TENANT_ID).or_else(webhook_tenant),
-        issuer: chain.cluster().issuer.known().cloned(),
+        tenant_id,
+        issuer,
         subject: Some(chain.subject()),
-        audience: Some(chain.audience()),
+        audience: Some(audience),
         source,
     }]
 }

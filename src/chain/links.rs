@@ -59,8 +59,17 @@ fn describe(chain: &Chain<'_>, link: Link) -> Option<(LinkState, String)> {
         Link::Pod => chain.workload().filter(|_| chain.is_live()).map(|_| pods(chain)),
         Link::Token => Some(token(chain)),
         Link::FederatedCredential => Some((LinkState::Skipped, needed_credential(chain))),
-        Link::Identity | Link::Role | Link::Application => None,
+        Link::Application => application(chain),
+        Link::Identity | Link::Role => None,
     }
+}
+
+fn application(chain: &Chain<'_>) -> Option<(LinkState, String)> {
+    if let Target::Other(other) = chain.target() {
+        return Some((LinkState::Ok, other.meta.object.to_string()));
+    }
+    let part = chain.application()?;
+    Some((LinkState::Ok, part.to_string()))
 }
 
 fn unread<T>(fact: &Fact<T>, not_asked: &str) -> (LinkState, String) {

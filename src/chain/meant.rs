@@ -1,6 +1,8 @@
 //! Whether a workload is meant for workload identity, and how it takes its token.
 
-use super::{Chain, near};
+use super::{Chain, Target, near};
+use crate::apps::{self, Need};
+use crate::model::inventory::RawObject;
 use crate::model::pod::{PodSpec, PodTemplate};
 use crate::model::workload::ServiceAccount;
 use crate::webhook::keys;
@@ -41,6 +43,9 @@ pub enum TokenSource {
 
 /// Judges one workload.
 pub(super) fn reasons(chain: &Chain<'_>) -> Vec<Reason> {
+    if let Target::Other(resource) = chain.target {
+        return resource_reasons(chain, resource);
+    }
     let Some(workload) = chain.peek_workload() else { return Vec::new() };
     let template = &workload.template;
     let mut reasons = Vec::new();
@@ -67,7 +72,28 @@ pub(super) fn reasons(chain: &Chain<'_>) -> Vec<Reason> {
         reasons.push(Reason::Account(key));
     }
     reasons.extend(variable_reasons(template));
+    application_reasons(chain, &mut reasons);
     reasons
+}
+
+/// What the settings of known applications ask for, and which of their components ask for nothing.
+fn application_reasons(chain: &Chain<'_>, reasons: &mut Vec<Reason>) {
+    for part in chain.peek_applications() {
+        match part.application.need(part) {
+            Need::Asks(why) => reasons.extend(why.into_iter().map(Reason::Application)),
+            // An account that it shares with what needs identity says nothing about it.
+            Need::No => reasons.retain(|reason| !matches!(reason, Reason::Account(_))),
+            Need::Unsaid => {}
+        }
+    }
+}
+
+/// What a custom resource that stands for itself asks for.
+fn resource_reasons(chain: &Chain<'_>, resource: &RawObject) -> Vec<Reason> {
+    match apps::of_resource(&resource.meta.object).map(|app| app.resource_need(resource, chain.inventory)) {
+        Some(Need::Asks(why)) => why.into_iter().map(Reason::Application).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// The annotation, or near miss of it, that gives an account an identity.

@@ -9,6 +9,7 @@ pub mod near;
 pub mod running;
 pub mod select;
 
+use crate::apps::{self, Part};
 use crate::model::fact::Fact;
 use crate::model::finding::pointer_token;
 use crate::model::inventory::{Inventory, RawObject};
@@ -84,12 +85,21 @@ pub struct Chain<'a> {
     reads: Cell<FactSet>,
     reasons: OnceCell<Vec<Reason>>,
     pods: OnceCell<Vec<&'a Pod>>,
+    applications: OnceCell<Vec<Part<'a>>>,
 }
 
 impl<'a> Chain<'a> {
     /// The chain of a target.
     pub fn new(target: Target<'a>, inventory: &'a Inventory, cluster: &'a Cluster) -> Self {
-        Self { target, inventory, cluster, reads: Cell::default(), reasons: OnceCell::new(), pods: OnceCell::new() }
+        Self {
+            target,
+            inventory,
+            cluster,
+            reads: Cell::default(),
+            reasons: OnceCell::new(),
+            pods: OnceCell::new(),
+            applications: OnceCell::new(),
+        }
     }
 
     fn note(&self, read: Reads) {
@@ -155,8 +165,17 @@ impl<'a> Chain<'a> {
         match self.target {
             Target::Workload(workload) => self.inventory.account(workload.meta.namespace(), workload.account()),
             Target::Account(account) => Fact::Known(account),
-            Target::Other(_) => Fact::NotAsked,
+            Target::Other(_) => match self.account_of_resource() {
+                Some((namespace, name)) => self.inventory.account(&namespace, &name),
+                None => Fact::NotAsked,
+            },
         }
+    }
+
+    /// Namespace and name of the account whose token a custom resource asks for.
+    fn account_of_resource(&self) -> Option<(String, String)> {
+        let Target::Other(other) = self.target else { return None };
+        apps::of_resource(&other.meta.object)?.resource_account(other)
     }
 
     pub(crate) fn peek_account(&self) -> Option<&'a ServiceAccount> {
@@ -218,6 +237,35 @@ impl<'a> Chain<'a> {
         self.inventory
     }
 
+    /// The known applications that the workload is part of, the likeliest first.
+    pub fn applications(&self) -> &[Part<'a>] {
+        self.note(Reads::Template);
+        self.peek_applications()
+    }
+
+    /// The applications, for what comes before all rules.
+    pub(crate) fn peek_applications(&self) -> &[Part<'a>] {
+        self.applications.get_or_init(|| {
+            self.peek_workload().map(|workload| apps::recognise(workload, self.inventory)).unwrap_or_default()
+        })
+    }
+
+    /// The application that the workload is part of.
+    pub fn application(&self) -> Option<&Part<'a>> {
+        self.applications().first()
+    }
+
+    /// The Secrets that the target's applications are configured by, as far as they were fetched.
+    pub fn secrets(&self) -> &'a Inventory {
+        self.note(Reads::Secrets);
+        self.inventory
+    }
+
+    /// Who passes the client id, where the application does it itself.
+    pub fn client_id_passed_by(&self) -> Option<String> {
+        self.applications().iter().find_map(|part| part.application.passes_client_id(part))
+    }
+
     /// Why the workload counts as meant for workload identity; empty where it does not.
     pub fn meant(&self) -> &[Reason] {
         self.reasons.get_or_init(|| meant::reasons(self))
@@ -230,7 +278,11 @@ impl<'a> Chain<'a> {
 
     /// How the workload takes its token.
     pub fn token_source(&self) -> TokenSource {
-        self.peek_workload().map_or(TokenSource::TokenRequest, |workload| meant::token_source(&workload.template))
+        let by_application =
+            self.peek_applications().iter().find_map(|part| part.application.token_source(part, self.meant()));
+        by_application.unwrap_or_else(|| {
+            self.peek_workload().map_or(TokenSource::TokenRequest, |workload| meant::token_source(&workload.template))
+        })
     }
 
     /// Whether the webhook has to act for this workload to work.
@@ -264,7 +316,9 @@ impl<'a> Chain<'a> {
 
     /// The subject of the token that the pods get.
     pub fn subject(&self) -> String {
-        format!("system:serviceaccount:{}:{}", self.namespace(), self.account_name())
+        let (namespace, name) =
+            self.account_of_resource().unwrap_or_else(|| (self.namespace().to_owned(), self.account_name().to_owned()));
+        format!("system:serviceaccount:{namespace}:{name}")
     }
 
     /// Why a declared fact could not be read, with what it is called; `None` where it was read or nobody asked.
@@ -286,6 +340,14 @@ impl<'a> Chain<'a> {
                 format!("events of {}", self.namespace()),
                 self.inventory.coverage("Event", Some(self.namespace())).why(),
             ),
+            Reads::Secrets => {
+                let wanted = self.peek_applications().iter().flat_map(|part| part.application.secrets(part));
+                let unread = wanted.map(|(ns, name)| {
+                    (self.inventory.secret(&ns, &name).map(|_| ()).why(), format!("Secret {ns}/{name}"))
+                });
+                let Some((why, what)) = unread.into_iter().find(|(why, _)| why.is_some()) else { return None };
+                (what, why)
+            }
             Reads::Template | Reads::Workloads | Reads::Objects => return None,
         };
         Some((what, why?))

@@ -1,8 +1,9 @@
 //! What the user named, found among the objects.
 
 use super::Target;
+use crate::apps;
 use crate::chain::meant::identity_annotation;
-use crate::model::inventory::Inventory;
+use crate::model::inventory::{Inventory, RawObject};
 use crate::model::workload::Workload;
 use crate::webhook::keys;
 
@@ -161,7 +162,12 @@ pub fn select<'a>(inventory: &'a Inventory, selection: &Selection) -> Result<Vec
         }
     };
     if selection.items.is_empty() {
-        return Ok(top_level(inventory).filter(|w| in_selection(w, selection)).map(Target::Workload).collect());
+        let workloads = top_level(inventory).filter(|w| in_selection(w, selection)).map(Target::Workload);
+        let orphans = apps::orphans(inventory).filter(|other| {
+            selection.labels.iter().all(|requirement| requirement.matches(other.meta.labels.as_ref()))
+                && (other.meta.object.namespace.is_none() || selection.scope.contains(other.meta.namespace()))
+        });
+        return Ok(workloads.chain(orphans.map(Target::Other)).collect());
     }
     for item in &selection.items {
         match item {
@@ -174,6 +180,14 @@ pub fn select<'a>(inventory: &'a Inventory, selection: &Selection) -> Result<Vec
                 if kind == "ServiceAccount" {
                     for account in inventory.accounts().filter(|a| selection.scope.contains(a.meta.namespace())) {
                         account_targets(inventory, account.meta.namespace(), account.meta.name(), &mut add);
+                    }
+                }
+                let mine = |other: &&RawObject| {
+                    &other.meta.object.kind == kind && apps::of_resource(&other.meta.object).is_some()
+                };
+                for other in inventory.others().iter().filter(mine) {
+                    if other.meta.object.namespace.is_none() || selection.scope.contains(other.meta.namespace()) {
+                        resource_targets(inventory, other, &mut add);
                     }
                 }
             }
@@ -258,11 +272,22 @@ fn find_named<'a>(
         for other in inventory.others().iter().filter(|o| o.meta.object.kind == kind && o.meta.name() == name) {
             if other.meta.object.namespace.is_none() || selection.scope.contains(other.meta.namespace()) {
                 found = true;
-                add(Target::Other(other));
+                resource_targets(inventory, other, add);
             }
         }
     }
     found
+}
+
+/// A custom resource stands for the workloads whose identity it uses, and for itself where none are here.
+fn resource_targets<'a>(inventory: &'a Inventory, resource: &'a RawObject, add: &mut impl FnMut(Target<'a>)) {
+    let users = apps::users(resource, inventory);
+    if users.is_empty() {
+        add(Target::Other(resource));
+    }
+    for workload in users {
+        add(Target::Workload(top_of(inventory, workload)));
+    }
 }
 
 /// An account stands for the workloads that run as it, and for itself where there are none.

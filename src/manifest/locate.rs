@@ -41,8 +41,19 @@ fn place_in(text: &str, origin: &FileOrigin, pointer: &str) -> Option<(usize, us
         }
     }
     let (line, column) = place;
-    let text = document.lines().nth(line.saturating_sub(1)).unwrap_or_default().to_owned();
+    // A line of a document with a Secret in it may be the Secret.
+    let text =
+        if tells_of_secret(document) { "" } else { document.lines().nth(line.saturating_sub(1)).unwrap_or_default() };
+    let text = text.to_owned();
     Some((origin.line + line.saturating_sub(1), column + 1, text))
+}
+
+/// Whether a document is, or holds, a Secret: `kind: Secret` in YAML or JSON, however it is spaced or quoted.
+pub(crate) fn tells_of_secret(document: &str) -> bool {
+    document.split("kind").skip(1).any(|rest| {
+        let value = rest.trim_start_matches(|c: char| c.is_whitespace() || "\"':".contains(c));
+        value.strip_prefix("Secret").is_some_and(|end| !end.starts_with(|c: char| c.is_alphanumeric()))
+    })
 }
 
 #[cfg(test)]
@@ -61,5 +72,17 @@ mod tests {
         assert_eq!(at("/metadata/labels/azure.workload.identity~1use").1, 7);
         assert_eq!(at("/metadata/annotations/none").0, 13);
         assert_eq!(at("/metadata/labels/azure.workload.identity~1use").2.trim(), "azure.workload.identity/use: yes");
+    }
+
+    #[test]
+    fn no_line_of_a_secret_is_shown() {
+        for text in ["kind: Secret\ndata: {a: b}\n", "{\"kind\" : \"Secret\"}", "- kind: 'Secret'\n"] {
+            assert!(tells_of_secret(text), "{text}");
+        }
+        for text in ["kind: SecretStore\n", "secretName: kind\n", "kind: Pod\n"] {
+            assert!(!tells_of_secret(text), "{text}");
+        }
+        let origin = FileOrigin { file: Arc::from("x"), bytes: (0, 25), line: 1, pointer: String::new() };
+        assert_eq!(place_in("kind: Secret\ndata: {a: b}\n", &origin, "/data/a").unwrap().2, "");
     }
 }

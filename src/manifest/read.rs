@@ -196,12 +196,16 @@ fn read_text(file: &str, text: &str, sink: &mut dyn Sink) {
             Ok(value) => deliver(value, &origin, sink),
             Err((line, column, message)) => {
                 let template = body.contains("{{");
+                // The parser's words may repeat what it read.
+                let secret = super::locate::tells_of_secret(body);
                 sink.problem(Problem {
                     file: file.to_owned(),
                     line: piece.line + line.saturating_sub(1),
                     column,
                     message: if template {
                         "this is a Helm template, not a manifest yet".to_owned()
+                    } else if secret {
+                        "not valid YAML".to_owned()
                     } else {
                         format!("not valid YAML: {message}")
                     },

@@ -76,6 +76,9 @@ pub struct Finding {
     /// The link of the chain that it belongs to.
     #[serde(skip)]
     pub link: Link,
+    /// Whether it is a consequence wherever something explains it.
+    #[serde(skip)]
+    pub symptom: bool,
 }
 
 /// A place in a file.
@@ -157,6 +160,13 @@ impl Fix {
     #[must_use]
     pub fn command(mut self, command: impl Into<String>) -> Self {
         self.commands.push(command.into());
+        self
+    }
+
+    /// Gives the Helm values that keep it, on one line of YAML.
+    #[must_use]
+    pub fn values(mut self, values: Option<String>) -> Self {
+        self.values = values;
         self
     }
 

@@ -2,6 +2,7 @@
 
 use super::fact::{Denied, Fact};
 use super::object::{ApiMeta, Meta, ObjectRef, Origin, OwnerReference};
+use super::secret::Secret;
 use super::workload::{ApiPod, ApiServiceAccount, ApiWorkload, Pod, ServiceAccount, WORKLOAD_KINDS, Workload};
 use serde::Deserialize;
 use serde_json::Value;
@@ -34,6 +35,7 @@ type Key = (String, String, String);
 #[derive(Debug, Clone, Default)]
 pub struct Inventory {
     accounts: BTreeMap<(String, String), ServiceAccount>,
+    secrets: BTreeMap<(String, String), Secret>,
     workloads: Vec<Workload>,
     pods: Vec<Pod>,
     others: Vec<RawObject>,
@@ -113,6 +115,10 @@ impl Inventory {
             default_namespace(&mut account.meta, namespace);
             account.not_text = not_text(&value, &[""]);
             self.add_account(account);
+        } else if kind == "Secret" {
+            let mut secret = Secret::read(value, &api_version, origin)?;
+            default_namespace(&mut secret.meta, namespace);
+            self.secrets.insert((secret.meta.namespace().to_owned(), secret.meta.name().to_owned()), secret);
         } else {
             let metadata = value.get("metadata").cloned().unwrap_or_default();
             let mut meta = ApiMeta::deserialize(metadata)?.into_meta(&api_version, &kind, origin);
@@ -239,6 +245,19 @@ impl Inventory {
         self.accounts.values()
     }
 
+    /// What is known of the Secret of that name; never its values.
+    pub fn secret(&self, namespace: &str, name: &str) -> Fact<&Secret> {
+        match self.secrets.get(&(namespace.to_owned(), name.to_owned())) {
+            Some(secret) => Fact::Known(secret),
+            None => self.missing("Secret", Some(namespace)),
+        }
+    }
+
+    /// All Secrets of a namespace that are here.
+    pub fn secrets_in<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Secret> {
+        self.secrets.values().filter(move |secret| secret.meta.namespace() == namespace)
+    }
+
     /// All workloads that are here, in the order in which they were read.
     pub fn workloads(&self) -> &[Workload] {
         &self.workloads
@@ -301,7 +320,11 @@ impl Inventory {
 
     /// Whether nothing was read at all.
     pub fn is_empty(&self) -> bool {
-        self.accounts.is_empty() && self.workloads.is_empty() && self.pods.is_empty() && self.others.is_empty()
+        self.accounts.is_empty()
+            && self.workloads.is_empty()
+            && self.pods.is_empty()
+            && self.others.is_empty()
+            && self.secrets.is_empty()
     }
 
     /// The kind of an object here that a word names: by kind, or by its regular plural, in any case.
@@ -369,6 +392,8 @@ pub fn is_cluster_scoped(kind: &str) -> bool {
             | "ClusterTriggerAuthentication"
             | "ClusterSecretStore"
             | "ClusterExternalSecret"
+            | "ClusterPushSecret"
+            | "ClusterCloudEventSource"
             | "ClusterIssuer"
             | "InfrastructureDescription"
     )

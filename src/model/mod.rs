@@ -9,6 +9,8 @@ pub mod inventory;
 pub mod nearest;
 pub mod object;
 pub mod pod;
+pub mod secret;
+pub mod settings;
 pub mod workload;
 
 /// Sorted text-to-text map, as Kubernetes uses it for labels and annotations.

@@ -262,6 +262,21 @@ pub struct ObjectName {
     pub name: String,
     /// Whether the object may be absent.
     pub optional: Option<bool>,
+    /// `items`, of a volume only
+    #[serde(deserialize_with = "null_as_default")]
+    pub items: Vec<KeyToPath>,
+}
+
+/// An entry of a volume's `items`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct KeyToPath {
+    /// The key in the `ConfigMap` or Secret.
+    #[serde(deserialize_with = "null_as_default")]
+    pub key: String,
+    /// The file's path below the mount.
+    #[serde(deserialize_with = "null_as_default")]
+    pub path: String,
 }
 
 /// An entry of `volumeMounts`.
@@ -344,6 +359,9 @@ pub struct SecretVolume {
     pub secret_name: String,
     /// `optional`
     pub optional: Option<bool>,
+    /// `items`
+    #[serde(deserialize_with = "null_as_default")]
+    pub items: Vec<KeyToPath>,
 }
 
 /// `volumes[].csi`
@@ -356,6 +374,8 @@ pub struct CsiVolume {
     /// `volumeAttributes`
     #[serde(deserialize_with = "lenient_map")]
     pub volume_attributes: Option<StringMap>,
+    /// `nodePublishSecretRef`
+    pub node_publish_secret_ref: Option<ObjectName>,
 }
 
 /// `volumes[].persistentVolumeClaim`

@@ -137,7 +137,10 @@ impl Rule for ClientIdMissing {
         };
         let passed = workload.template.spec.containers.iter().filter(|container| passes(container));
         let passed: Vec<&str> = passed.map(|container| container.name.as_str()).collect();
-        let (level, message) = if passed.is_empty() {
+        let by_application = chain.client_id_passed_by();
+        let (level, message) = if let (Some(who), true) = (&by_application, passed.is_empty()) {
+            (Level::Info, format!("service account {namespace}/{name} has no {} annotation; {who}", keys::CLIENT_ID))
+        } else if passed.is_empty() {
             (
                 Level::Error,
                 format!(

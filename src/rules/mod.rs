@@ -42,6 +42,8 @@ pub enum Reads {
     Events,
     /// Other objects of the cluster, such as custom resources, roles and network policies.
     Objects,
+    /// The Secrets that an application is configured by; never their values.
+    Secrets,
 }
 
 impl Reads {
@@ -188,6 +190,7 @@ impl<'a> Report<'a> {
             fix: None,
             docs: page::url(self.info.code),
             link: self.info.link,
+            symptom: relate::is_symptom(self.info.code),
         });
         let at = self.findings.len() - 1;
         Draft { finding: &mut self.findings[at] }
@@ -233,6 +236,18 @@ impl Draft<'_> {
     /// Gives the fix.
     pub fn fix(self, fix: Fix) -> Self {
         self.finding.fix = Some(fix);
+        self
+    }
+
+    /// Says that it is a consequence wherever something explains it, whatever else its rule finds.
+    pub fn consequence(self) -> Self {
+        self.finding.symptom = true;
+        self
+    }
+
+    /// Names likely causes that are no finding.
+    pub fn points_to_all(self, codes: &[&str]) -> Self {
+        self.finding.points_to.extend(codes.iter().map(|code| (*code).to_owned()));
         self
     }
 

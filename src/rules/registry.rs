@@ -1,6 +1,8 @@
 //! The list of all rules.
 
 use super::{Documented, Report, Rule, RuleInfo, account, cluster, pod, template};
+use crate::apps::thanos::rules as thanos;
+use crate::apps::{keda, velero};
 use crate::chain::Chain;
 use crate::model::finding::Finding;
 
@@ -11,6 +13,27 @@ pub static RULES: &[&dyn Rule] = &[
     &account::ClientIdMissing,
     &cluster::webhook::WebhookMissing,
     &pod::PodNotMutated,
+    &velero::credentials::VeleroClientSecret,
+    &velero::location::VeleroUseAadUnset,
+    &velero::data::VeleroNodeAgentUnlabelled,
+    &velero::data::VeleroDataMoverDefect,
+    &velero::versions::VeleroPluginOutdated,
+    &velero::maintenance::VeleroPodLabelsReplaced,
+    &velero::location::VeleroLocationUnavailable,
+    &velero::versions::VeleroUploaderUnsupported,
+    &velero::data::VeleroDataMoverUnlabelled,
+    &keda::authentication::KedaProviderRemoved,
+    &keda::authentication::KedaIdentityIdInvalid,
+    &keda::operator::KedaOperatorNotWired,
+    &keda::operator::KedaVersionSkew,
+    &keda::scaling::KedaConnectionOverrides,
+    &keda::authentication::KedaAuthenticationNotFound,
+    &keda::scaling::KedaScalerFailing,
+    &keda::authentication::KedaSubject,
+    &thanos::ThanosUserAssignedId,
+    &thanos::ThanosStaticCredentials,
+    &thanos::ThanosVersionUnsupported,
+    &thanos::ThanosAccountSwitched,
 ];
 
 /// Runs all rules over one chain.
@@ -41,6 +64,6 @@ pub fn matches(selector: &str, code: &str) -> bool {
 }
 
 /// The info of a rule type.
-pub(super) fn info_of<R: Documented>() -> &'static RuleInfo {
+pub(crate) fn info_of<R: Documented>() -> &'static RuleInfo {
     const { &R::INFO }
 }

@@ -13,12 +13,12 @@ const SILENCES: &[(&str, &[&str])] = &[
     ("WI108", &["WI110"]),
     ("WI312", &["WI305"]),
     ("WI313", &["WI305"]),
-    ("WI703", &["WI101"]),
+    ("WI703", &["WI101", "WI102"]),
     ("WI704", &["WI101"]),
     ("WI706", &["WI101"]),
     ("WI709", &["WI101"]),
     ("WI743", &["WI105", "WI202"]),
-    ("WI762", &["WI101"]),
+    ("WI762", &["WI101", "WI102", "WI105", "WI202"]),
     ("WI771", &["WI202"]),
     ("WI705", &["WI775"]),
     ("WI742", &["WI775"]),
@@ -34,6 +34,9 @@ const EXPLAINED_BY: &[(&str, &[&str])] = &[
     ("WI722", &["WI101", "WI102", "WI103", "WI104", "WI202", "WI203", "WI204", "WI301", "WI302", "WI401"]),
 ];
 
+/// Consequences that explain other consequences: what a pod lacks explains what its application says.
+const ALSO_EXPLAINS: &[&str] = &["WI401", "WI403", "WI405", "WI722"];
+
 /// Drops what a more specific finding says already, marks consequences and causes, and puts causes first.
 pub fn relate(findings: &mut Vec<Finding>) {
     let codes: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
@@ -44,14 +47,14 @@ pub fn relate(findings: &mut Vec<Finding>) {
         .collect();
     findings.retain(|finding| !silenced.contains(&finding.code));
 
-    let causes: Vec<(&str, String)> = findings
+    let errors: Vec<(&str, String, bool)> = findings
         .iter()
-        .filter(|finding| finding.level == Level::Error && !is_symptom(finding.code))
-        .map(|finding| (finding.code, finding.id.clone()))
+        .filter(|finding| finding.level == Level::Error)
+        .map(|finding| (finding.code, finding.id.clone(), finding.symptom))
         .collect();
     for finding in findings.iter_mut() {
-        if is_symptom(finding.code) {
-            finding.blocked_by = explaining(finding.code, &causes);
+        if finding.symptom {
+            finding.blocked_by = explaining(finding.code, &errors);
         }
         finding.root_cause = finding.level == Level::Error && finding.blocked_by.is_empty();
     }
@@ -65,9 +68,17 @@ pub fn is_symptom(code: &str) -> bool {
     SYMPTOMS.contains(&code) || code.starts_with("WI8")
 }
 
-fn explaining(symptom: &str, causes: &[(&str, String)]) -> Vec<String> {
+/// The errors that explain a symptom: of the codes that are listed for it, consequences too; else every cause.
+fn explaining(symptom: &str, errors: &[(&str, String, bool)]) -> Vec<String> {
     let only = EXPLAINED_BY.iter().find(|(code, _)| *code == symptom).map(|(_, by)| *by);
-    causes.iter().filter(|(code, _)| only.is_none_or(|by| by.contains(code))).map(|(_, id)| id.clone()).collect()
+    errors
+        .iter()
+        .filter(|(code, _, consequence)| match only {
+            Some(by) => by.contains(code),
+            None => !consequence || (ALSO_EXPLAINS.contains(code) && !ALSO_EXPLAINS.contains(&symptom)),
+        })
+        .map(|(_, id, _)| id.clone())
+        .collect()
 }
 
 /// The order in which causes are mended: the webhook, the template, the account, the application, the credential,

@@ -1,0 +1,337 @@
+//! The applications: people do not have "a workload", they have Velero whose backups fail.
+//!
+//! One file, or one folder, an application. It says how the application is recognised, which of its settings matter
+//! to identity, which of its objects need one and how they take it, its Helm values, its roles; and its own rules.
+//! docs/adding-an-application.md has the five steps.
+
+pub mod config;
+pub mod custom;
+pub mod image;
+pub mod keda;
+pub mod marks;
+pub mod message;
+pub mod objstore;
+pub mod thanos;
+pub mod velero;
+pub mod version;
+
+use crate::chain::meant::{Reason, TokenSource};
+use crate::chain::{Chain, Target};
+use crate::model::inventory::{Inventory, RawObject};
+use crate::model::object::ObjectRef;
+use crate::model::workload::{WORKLOAD_KINDS, Workload};
+use crate::report::model::ApplicationReport;
+use crate::webhook::keys;
+use marks::{Marks, Sighting};
+use version::{Chart, Version};
+
+/// Every application. A new one is one line here.
+pub static APPLICATIONS: &[&dyn Application] = &[&velero::Velero, &keda::Keda, &thanos::Thanos];
+
+/// What is known of one application.
+pub trait Application: Sync {
+    /// Its name in reports, such as `velero`.
+    fn name(&self) -> &'static str;
+
+    /// How people call it, such as `Velero`.
+    fn title(&self) -> &'static str;
+
+    /// Recognises a workload of it by several marks together.
+    fn recognise<'a>(&self, marks: &Marks<'a>) -> Option<Sighting<'a>>;
+
+    /// The version of the application that a version of its chart installs, where no image tells.
+    fn version_of_chart(&self, _chart: &Chart) -> Option<Version> {
+        None
+    }
+
+    /// Whether a component needs identity, as far as the application's own settings say.
+    fn need(&self, _part: &Part<'_>) -> Need {
+        Need::Unsaid
+    }
+
+    /// How a component takes its token, where that is not by injection.
+    fn token_source(&self, _part: &Part<'_>, _why: &[Reason]) -> Option<TokenSource> {
+        None
+    }
+
+    /// Who passes the client id besides the account's annotation, in words, where the application does it itself.
+    fn passes_client_id(&self, _part: &Part<'_>) -> Option<String> {
+        None
+    }
+
+    /// The identities that a component presents, where that is not the one of its account.
+    fn identities(&self, _part: &Part<'_>) -> Vec<OwnIdentity> {
+        Vec::new()
+    }
+
+    /// The Helm values, on one line of YAML, that keep a setting over the next upgrade.
+    fn values(&self, _part: &Part<'_>, _keep: Keep) -> Option<String> {
+        None
+    }
+
+    /// The roles that a component needs.
+    fn roles(&self, _part: &Part<'_>) -> Vec<RoleNeed> {
+        Vec::new()
+    }
+
+    /// Group and kind of its custom resources that configure identity.
+    fn resources(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
+    /// The workloads whose identity a custom resource uses, as far as they are here.
+    fn users<'a>(&self, _resource: &'a RawObject, _inventory: &'a Inventory) -> Vec<&'a Workload> {
+        Vec::new()
+    }
+
+    /// Whether a custom resource that stands for itself asks for workload identity.
+    fn resource_need(&self, _resource: &RawObject, _inventory: &Inventory) -> Need {
+        Need::Unsaid
+    }
+
+    /// Namespace and name of the account whose token a custom resource asks for.
+    fn resource_account(&self, _resource: &RawObject) -> Option<(String, String)> {
+        None
+    }
+
+    /// Namespace and name of the Secrets whose settings decide, to be fetched by name.
+    fn secrets(&self, _part: &Part<'_>) -> Vec<(String, String)> {
+        Vec::new()
+    }
+}
+
+/// A recognised component of an application.
+#[derive(Clone)]
+pub struct Part<'a> {
+    /// Which application.
+    pub application: &'static dyn Application,
+    /// Which component; empty where there is only one.
+    pub component: &'static str,
+    /// Its version, from image, label or chart.
+    pub version: Option<Version>,
+    /// Its chart.
+    pub chart: Option<Chart>,
+    /// The workload.
+    pub workload: &'a Workload,
+    /// All that was read.
+    pub inventory: &'a Inventory,
+    score: u8,
+}
+
+impl Part<'_> {
+    /// Namespace of the workload.
+    pub fn namespace(&self) -> &str {
+        self.workload.meta.namespace()
+    }
+
+    /// Whether the version is known and older than a release.
+    pub fn older_than(&self, major: u32, minor: u32, patch: u32) -> bool {
+        self.version.as_ref().is_some_and(|version| !version.at_least(major, minor, patch))
+    }
+
+    /// Whether the version is known and exactly a release.
+    pub fn is_release(&self, major: u32, minor: u32, patch: u32) -> bool {
+        self.version.as_ref().is_some_and(|version| version.is(major, minor, patch))
+    }
+
+    /// Whether the version is known and at least a release.
+    pub fn at_least(&self, major: u32, minor: u32, patch: u32) -> bool {
+        self.version.as_ref().is_some_and(|version| version.at_least(major, minor, patch))
+    }
+
+    /// As reports show it.
+    pub fn report(&self) -> ApplicationReport {
+        ApplicationReport {
+            name: self.application.name().to_owned(),
+            component: Some(self.component).filter(|name| !name.is_empty()).map(str::to_owned),
+            version: self.version.as_ref().map(ToString::to_string),
+            chart: self.chart.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+impl std::fmt::Display for Part<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.application.title())?;
+        if let Some(version) = &self.version {
+            write!(f, " {version}")?;
+        }
+        if let Some(chart) = &self.chart {
+            write!(f, ", chart {chart}")?;
+        }
+        if !self.component.is_empty() {
+            write!(f, ", {}", self.component)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether something needs identity, by its application's own settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Need {
+    /// The settings ask for workload identity; each text says where.
+    Asks(Vec<String>),
+    /// It asks Azure for nothing, even where it shares an account with what does.
+    No,
+    /// The settings do not say.
+    Unsaid,
+}
+
+impl Need {
+    /// `Asks`, or `Unsaid` where there is no reason.
+    pub fn of(reasons: Vec<String>) -> Self {
+        if reasons.is_empty() { Self::Unsaid } else { Self::Asks(reasons) }
+    }
+}
+
+/// A setting that a chart's next upgrade would undo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// The label on the pods.
+    PodLabel,
+    /// The client id on the account.
+    ClientId,
+    /// The tenant id on the account.
+    TenantId,
+    /// The account that the pods run as.
+    AccountName,
+    /// The mounted API token.
+    Automount,
+}
+
+/// An identity that an application names itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnIdentity {
+    /// Client id; `None` where it is the annotation's.
+    pub client_id: Option<String>,
+    /// Tenant; `None` where it is the injected one.
+    pub tenant_id: Option<String>,
+    /// Subject; `None` where it is the account of the workload.
+    pub subject: Option<String>,
+    /// How the token is taken: `application`, `csi`, `token-request`, `projected` or `webhook`.
+    pub source: &'static str,
+}
+
+/// A role that an application needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleNeed {
+    /// Name of the built-in role.
+    pub role: &'static str,
+    /// On what.
+    pub scope: String,
+    /// What for.
+    pub why: &'static str,
+    /// Other roles that serve as well.
+    pub or: &'static [&'static str],
+}
+
+/// Whether the webhook puts its proxy into the pods, which stands in for an SDK that knows no workload identity. The
+/// annotation counts with any value.
+pub(crate) fn has_proxy(part: &Part<'_>) -> bool {
+    part.workload.template.metadata.annotation(keys::INJECT_PROXY).is_some()
+}
+
+/// All applications that a workload is part of, the likeliest first: a Prometheus with a Thanos sidecar is both.
+pub fn recognise<'a>(workload: &'a Workload, inventory: &'a Inventory) -> Vec<Part<'a>> {
+    let mut parts: Vec<Part<'a>> =
+        APPLICATIONS.iter().filter_map(|application| part_of(*application, workload, inventory)).collect();
+    parts.sort_by_key(|part| std::cmp::Reverse(part.score));
+    parts
+}
+
+fn part_of<'a>(
+    application: &'static dyn Application,
+    workload: &'a Workload,
+    inventory: &'a Inventory,
+) -> Option<Part<'a>> {
+    let marks = Marks::of(workload);
+    let sighting = application.recognise(&marks)?;
+    let chart = marks.chart().and_then(Chart::parse);
+    let image = sighting.container.and_then(|container| container.image.as_deref()).unwrap_or_default();
+    let version = image::version(image)
+        .or_else(|| Version::parse(marks.label("app.kubernetes.io/version")?))
+        .or_else(|| application.version_of_chart(chart.as_ref()?));
+    let (component, score) = (sighting.component, sighting.score);
+    Some(Part { application, component, version, chart, workload, inventory, score })
+}
+
+/// Whether a workload is a component of an application.
+pub(crate) fn is_part(workload: &Workload, application: &dyn Application) -> bool {
+    application.recognise(&Marks::of(workload)).is_some()
+}
+
+/// The components of one application in a namespace.
+pub fn parts_in<'a>(inventory: &'a Inventory, namespace: &str, name: &str) -> Vec<Part<'a>> {
+    parts(inventory, name, |workload| workload.meta.namespace() == namespace)
+}
+
+/// The components of one application everywhere.
+pub fn parts_of<'a>(inventory: &'a Inventory, name: &str) -> Vec<Part<'a>> {
+    parts(inventory, name, |_| true)
+}
+
+fn parts<'a>(inventory: &'a Inventory, name: &str, which: impl Fn(&Workload) -> bool) -> Vec<Part<'a>> {
+    let Some(application) = APPLICATIONS.iter().find(|application| application.name() == name) else {
+        return Vec::new();
+    };
+    inventory
+        .workloads()
+        .iter()
+        .filter(|workload| !is_made_by_workload(workload) && which(workload))
+        .filter_map(|workload| part_of(*application, workload, inventory))
+        .collect()
+}
+
+/// Whether a workload is the `ReplicaSet` or Job of another, which stands for it. One that an operator's custom
+/// resource owns stands for itself.
+fn is_made_by_workload(workload: &Workload) -> bool {
+    let owner = workload.meta.controller();
+    owner.is_some_and(|owner| WORKLOAD_KINDS.iter().any(|(_, kind)| *kind == owner.kind))
+}
+
+/// The application whose custom resource an object is.
+pub fn of_resource(object: &ObjectRef) -> Option<&'static dyn Application> {
+    let group = object.api_version.split('/').next().unwrap_or_default();
+    let mine = |known: &&(&str, &str)| known.1 == object.kind && known.0 == group;
+    APPLICATIONS.iter().find(|application| application.resources().iter().any(|known| mine(&known))).copied()
+}
+
+/// The workloads whose identity a custom resource uses, as far as they are here.
+pub fn users<'a>(resource: &'a RawObject, inventory: &'a Inventory) -> Vec<&'a Workload> {
+    of_resource(&resource.meta.object).map(|application| application.users(resource, inventory)).unwrap_or_default()
+}
+
+/// Custom resources that configure identity and have no workload here: they are looked at for themselves.
+pub fn orphans(inventory: &Inventory) -> impl Iterator<Item = &RawObject> {
+    inventory.others().iter().filter(|other| {
+        of_resource(&other.meta.object).is_some_and(|application| {
+            application.users(other, inventory).is_empty()
+                && matches!(application.resource_need(other, inventory), Need::Asks(_))
+        })
+    })
+}
+
+/// Group and kind of all custom resources that applications are configured by.
+pub fn resources() -> impl Iterator<Item = (&'static str, &'static str)> {
+    APPLICATIONS.iter().flat_map(|application| application.resources().iter().copied())
+}
+
+impl<'a> Chain<'a> {
+    /// The component of the application of that name.
+    pub fn part(&self, name: &str) -> Option<&Part<'a>> {
+        self.applications().iter().find(|part| part.application.name() == name)
+    }
+
+    /// The resource, where the target is a custom resource of the application of that name.
+    pub fn resource_of(&self, name: &str) -> Option<&'a RawObject> {
+        match self.target() {
+            Target::Other(other) if of_resource(&other.meta.object)?.name() == name => Some(other),
+            _ => None,
+        }
+    }
+
+    /// The Helm values that keep a setting over the next upgrade.
+    pub fn values(&self, keep: Keep) -> Option<String> {
+        self.applications().iter().find_map(|part| part.application.values(part, keep))
+    }
+}
