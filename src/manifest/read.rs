@@ -185,35 +185,87 @@ fn read_text(file: &str, text: &str, sink: &mut dyn Sink) {
             return;
         }
     }
-    for piece in split_documents(text) {
+    let pieces = split_documents(text);
+    parse_in_order(text, &pieces, |piece, parsed| {
         let body = &text[piece.bytes.0..piece.bytes.1];
-        if is_blank(body) {
-            continue;
-        }
         let origin = FileOrigin { file: name.clone(), bytes: piece.bytes, line: piece.line, pointer: String::new() };
-        match parse_yaml(body) {
+        match parsed {
             Ok(Value::Null) => {}
             Ok(value) => deliver(value, &origin, sink),
-            Err((line, column, message)) => {
-                let template = body.contains("{{");
-                // The parser's words may repeat what it read.
-                let secret = super::locate::tells_of_secret(body);
-                sink.problem(Problem {
-                    file: file.to_owned(),
-                    line: piece.line + line.saturating_sub(1),
-                    column,
-                    message: if template {
-                        "this is a Helm template, not a manifest yet".to_owned()
-                    } else if secret {
-                        "not valid YAML".to_owned()
-                    } else {
-                        format!("not valid YAML: {message}")
-                    },
-                    hint: template.then(|| "helm template RELEASE CHART | kubectl wi inspect -f -".to_owned()),
+            Err(error) => sink.problem(unreadable(file, body, piece, error)),
+        }
+    });
+}
+
+/// Why a document is no YAML: where, what the parser says, and what it may be instead.
+fn unreadable(file: &str, body: &str, piece: &Piece, (line, column, message): ParseError) -> Problem {
+    let template = body.contains("{{");
+    Problem {
+        file: file.to_owned(),
+        line: piece.line + line.saturating_sub(1),
+        column,
+        message: if template {
+            "this is a Helm template, not a manifest yet".to_owned()
+        } else {
+            format!("not valid YAML: {message}")
+        },
+        hint: template.then(|| "helm template RELEASE CHART | kubectl wi inspect -f -".to_owned()),
+    }
+}
+
+/// Bytes of YAML that a thread parses at a time.
+const BATCH: usize = 64 * 1024;
+
+/// Parses documents on all processors and hands them over one by one, in their order. What waits to be handed over is
+/// bounded, so a large file costs no more memory than its objects.
+fn parse_in_order(text: &str, pieces: &[Piece], mut each: impl FnMut(&Piece, Result<Value, ParseError>)) {
+    let parse = |piece: &Piece| {
+        let body = &text[piece.bytes.0..piece.bytes.1];
+        if is_blank(body) { Ok(Value::Null) } else { parse_yaml(body) }
+    };
+    let batches = batches(pieces);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(batches.len());
+    if threads < 2 {
+        return pieces.iter().for_each(|piece| each(piece, parse(piece)));
+    }
+    std::thread::scope(|scope| {
+        let (batches, parse) = (&batches, &parse);
+        let receivers: Vec<_> = (0..threads)
+            .map(|thread| {
+                let (sender, receiver) = std::sync::mpsc::sync_channel(2);
+                scope.spawn(move || {
+                    for batch in batches.iter().skip(thread).step_by(threads) {
+                        let parsed: Vec<_> = batch.iter().map(parse).collect();
+                        if sender.send(parsed).is_err() {
+                            return;
+                        }
+                    }
                 });
-            }
+                receiver
+            })
+            .collect();
+        for (batch, receiver) in batches.iter().zip(receivers.iter().cycle()) {
+            let Ok(parsed) = receiver.recv() else { return };
+            batch.iter().zip(parsed).for_each(|(piece, parsed)| each(piece, parsed));
+        }
+    });
+}
+
+/// Neighbouring documents of about [`BATCH`] bytes together.
+fn batches(pieces: &[Piece]) -> Vec<&[Piece]> {
+    let mut batches = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (at, piece) in pieces.iter().enumerate() {
+        bytes += piece.bytes.1 - piece.bytes.0;
+        if bytes >= BATCH {
+            batches.push(&pieces[start..=at]);
+            (start, bytes) = (at + 1, 0);
         }
     }
+    if start < pieces.len() {
+        batches.push(&pieces[start..]);
+    }
+    batches
 }
 
 /// Reads JSON documents one after the other; false where the text is no JSON after all (YAML in flow style).
@@ -335,8 +387,11 @@ fn is_blank(document: &str) -> bool {
     })
 }
 
-/// Parses one document. An error tells line and column within it, and what is wrong.
-fn parse_yaml(text: &str) -> Result<Value, (usize, usize, String)> {
+/// Line and column within a document, and what is wrong there.
+type ParseError = (usize, usize, String);
+
+/// Parses one document.
+fn parse_yaml(text: &str) -> Result<Value, ParseError> {
     serde_saphyr::from_str::<Option<Value>>(text).map(Option::unwrap_or_default).map_err(|error| {
         let (line, column) = error
             .location()
