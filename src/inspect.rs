@@ -3,9 +3,10 @@
 //! Pure: whoever calls it has read the objects before, and prints or applies the report afterwards.
 
 use crate::apps::{self, Keep};
+use crate::chain::compare::Answer;
 use crate::chain::meant::TokenSource;
 use crate::chain::select::{Missing, Selection, select};
-use crate::chain::{Chain, Cluster, Target, links};
+use crate::chain::{Chain, Cluster, Target, history, links};
 use crate::manifest::locate::locate;
 use crate::manifest::read::{Problem, Texts};
 use crate::model::fact::Fact;
@@ -15,7 +16,7 @@ use crate::model::object::{Meta, ObjectRef, Origin};
 use crate::report::model::{
     API_VERSION, ClusterReport, IdentityReport, InspectReport, Summary, TargetReport, Unknown, Verdict, WebhookReport,
 };
-use crate::rules::{page, registry, relate};
+use crate::rules::{Reads, page, registry, relate};
 use crate::webhook::keys;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -30,6 +31,8 @@ pub struct Input {
     pub problems: Vec<Problem>,
     /// Texts of the files, to find places in.
     pub texts: Texts,
+    /// What the API server answered to dry runs of pods, by workload.
+    pub asked: HashMap<ObjectRef, Fact<Answer>>,
 }
 
 /// What the user wants to see.
@@ -71,7 +74,8 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
     let mut of_cluster: HashMap<String, Finding> = HashMap::new();
     let mut order = Vec::new();
     for target in targets {
-        let chain = Chain::new(target, &input.inventory, &input.cluster);
+        let asked = input.asked.get(target.object()).map_or(Fact::NotAsked, Fact::as_ref);
+        let chain = Chain::new(target, &input.inventory, &input.cluster).with_asked(asked);
         if !chain.is_meant() && !wanted.names_objects() {
             report.summary.skipped += 1;
             continue;
@@ -79,18 +83,19 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
         let mut findings = registry::check(&chain);
         keep_by_values(&chain, &mut findings);
         findings.retain(|finding| wanted.wants(finding.code));
+        history::explain(&chain, &mut findings);
         relate::relate(&mut findings);
         locate_findings(&mut findings, target, input);
         let links = links::links(&chain, &findings);
         let open = if chain.is_meant() { collect_gaps(&chain, wanted, &mut gaps) } else { false };
         let verdict = verdict(&chain, &findings, open);
-        for finding in findings.iter().filter(|finding| is_of_cluster(finding)) {
+        for finding in findings.iter().filter(|finding| is_of_cluster(finding, target)) {
             if !of_cluster.contains_key(&finding.id) {
                 order.push(finding.id.clone());
                 of_cluster.insert(finding.id.clone(), finding.clone());
             }
         }
-        findings.retain(|finding| !is_of_cluster(finding));
+        findings.retain(|finding| !is_of_cluster(finding, target));
         report.targets.push(TargetReport {
             object: target.object().clone(),
             application: chain.application().map(apps::Part::report),
@@ -103,6 +108,11 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
             chain: links,
             findings,
             place: place(target),
+            azure: chain.azure_needs(),
+            running: match chain.pods() {
+                Fact::Known(pods) if !pods.is_empty() => Some(links::running(&chain, pods)),
+                _ => None,
+            },
             fix_arguments: fix_arguments(target),
         });
     }
@@ -142,8 +152,8 @@ fn keep_by_values(chain: &Chain<'_>, findings: &mut [Finding]) {
 }
 
 /// Findings about the cluster itself are told once, whatever the number of workloads that suffer.
-fn is_of_cluster(finding: &Finding) -> bool {
-    matches!(finding.link, Link::Cluster | Link::Webhook)
+fn is_of_cluster(finding: &Finding, target: Target<'_>) -> bool {
+    matches!(finding.link, Link::Cluster | Link::Webhook) && finding.object != *target.object()
 }
 
 fn invalid_object(problem: &Problem) -> Finding {
@@ -201,7 +211,12 @@ fn cluster_report(cluster: &Cluster) -> Option<ClusterReport> {
 fn locate_findings(findings: &mut [Finding], target: Target<'_>, input: &Input) {
     for finding in findings {
         if let Some(Origin::File(origin)) = origin_of(&finding.object, target, &input.inventory) {
-            finding.source = Some(locate(&input.texts, origin, &finding.path));
+            let mut source = locate(&input.texts, origin, &finding.path);
+            // The line of a Secret may hold a value.
+            if finding.object.kind == "Secret" {
+                source.text.clear();
+            }
+            finding.source = Some(source);
         }
     }
 }
@@ -248,7 +263,8 @@ fn collect_gaps(
         for read in info.reads {
             if let Some(gap) = chain.gap(*read) {
                 gaps.entry(gap).or_default().insert(info.code);
-                open = true;
+                // Events tell of symptoms; a verdict does not hang on them.
+                open |= *read != Reads::Events;
             }
         }
     }

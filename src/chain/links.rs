@@ -3,8 +3,9 @@
 use super::{Chain, Target};
 use crate::model::fact::Fact;
 use crate::model::finding::{Finding, Level, Link};
+use crate::model::workload::Pod;
 use crate::report::model::{ChainLink, LinkState};
-use crate::webhook::keys;
+use crate::webhook::{WebhookInstallation, keys};
 
 /// All links of a chain, judged by the findings about them.
 pub fn links(chain: &Chain<'_>, findings: &[Finding]) -> Vec<ChainLink> {
@@ -12,7 +13,8 @@ pub fn links(chain: &Chain<'_>, findings: &[Finding]) -> Vec<ChainLink> {
     let mut links = Vec::new();
     for link in Link::ALL {
         let own: Vec<&Finding> = findings.iter().filter(|finding| finding.link == link).collect();
-        let Some((mut state, mut summary)) = describe(chain, link) else { continue };
+        let nothing = || (!own.is_empty()).then(|| (LinkState::Skipped, String::new()));
+        let Some((mut state, mut summary)) = describe(chain, link).or_else(nothing) else { continue };
         let worst = own.iter().map(|finding| finding.level).max();
         let consequence = own.iter().all(|finding| !finding.blocked_by.is_empty());
         match worst {
@@ -46,7 +48,7 @@ pub fn links(chain: &Chain<'_>, findings: &[Finding]) -> Vec<ChainLink> {
 fn headline(finding: &Finding, link: Link) -> String {
     let half = finding.message.split("; ").next().unwrap_or_default();
     let half = half.strip_prefix("the ").unwrap_or(half);
-    half.strip_prefix(link.title()).unwrap_or(half).trim_start().to_owned()
+    half.strip_prefix(link.title()).filter(|rest| rest.starts_with(' ')).unwrap_or(half).trim_start().to_owned()
 }
 
 /// What is known of a link, as if nothing were wrong with it; `None` where the chain does not have it.
@@ -56,9 +58,9 @@ fn describe(chain: &Chain<'_>, link: Link) -> Option<(LinkState, String)> {
         Link::Webhook => Some(webhook(chain)),
         Link::ServiceAccount => Some(account(chain)),
         Link::PodTemplate => chain.workload().map(|_| template(chain)),
-        Link::Pod => chain.workload().filter(|_| chain.is_live()).map(|_| pods(chain)),
+        Link::Pod => chain.workload().filter(|_| chain.is_live() || has_pods(chain)).map(|_| pods(chain)),
         Link::Token => Some(token(chain)),
-        Link::FederatedCredential => Some((LinkState::Skipped, needed_credential(chain))),
+        Link::FederatedCredential => Some((LinkState::Skipped, "not checked: Azure was not asked".to_owned())),
         Link::Application => application(chain),
         Link::Identity | Link::Role => None,
     }
@@ -81,8 +83,9 @@ fn unread<T>(fact: &Fact<T>, not_asked: &str) -> (LinkState, String) {
 
 fn cluster(chain: &Chain<'_>) -> (LinkState, String) {
     let cluster = chain.cluster();
+    let kind = if cluster.is_aks() { "AKS" } else { "Kubernetes" };
     let version =
-        cluster.kubernetes_version.known().map(|version| format!("Kubernetes {}", version.trim_start_matches('v')));
+        cluster.kubernetes_version.known().map(|version| format!("{kind} {}", version.trim_start_matches('v')));
     match (&cluster.issuer, version) {
         (Fact::Known(issuer), Some(version)) => (LinkState::Ok, format!("{version}, issuer {issuer}")),
         (Fact::Known(issuer), None) => (LinkState::Ok, format!("issuer {issuer}")),
@@ -96,7 +99,7 @@ fn cluster(chain: &Chain<'_>) -> (LinkState, String) {
 
 fn webhook(chain: &Chain<'_>) -> (LinkState, String) {
     match chain.webhook() {
-        Fact::Known(webhook) => (LinkState::Ok, webhook.to_string()),
+        Fact::Known(webhook) => (LinkState::Ok, webhook_summary(chain, webhook)),
         Fact::Absent => (LinkState::Skipped, "not installed".to_owned()),
         other => unread(&other, "not among the manifests"),
     }
@@ -125,20 +128,55 @@ fn template(chain: &Chain<'_>) -> (LinkState, String) {
     }
 }
 
+/// Distribution, version, and whether it can answer as far as that was seen.
+fn webhook_summary(chain: &Chain<'_>, webhook: &WebhookInstallation) -> String {
+    let told = webhook.deployment().is_some_and(|deployment| deployment.ready.is_some());
+    let beside = webhook.registrations.iter().all(|found| found.entry.client_config.service.is_none());
+    match chain.health().endpoints {
+        Some((ready, all)) if !told => format!("{webhook}, {ready} of {all} endpoints ready"),
+        _ if beside => format!("{webhook}, beside the API server: whether it is ready is not to be seen from here"),
+        _ => webhook.to_string(),
+    }
+}
+
+fn has_pods(chain: &Chain<'_>) -> bool {
+    matches!(chain.pods(), Fact::Known(pods) if !pods.is_empty())
+}
+
 fn pods(chain: &Chain<'_>) -> (LinkState, String) {
     match chain.pods() {
         Fact::Known([]) => (LinkState::Skipped, "none run".to_owned()),
-        Fact::Known(pods) => {
-            let mutated = pods.iter().filter(|pod| crate::chain::running::is_mutated(&pod.spec)).count();
-            let what = match mutated {
-                0 => "nothing injected".to_owned(),
-                n if n == pods.len() => "token and variables injected".to_owned(),
-                n => format!("{n} of them injected"),
-            };
-            (LinkState::Ok, format!("{} running, {what}", pods.len()))
-        }
-        other => unread(&other, "no live objects"),
+        Fact::Known(pods) => (LinkState::Ok, running(chain, pods)),
+        other => unread(&other, "none among the objects"),
     }
+}
+
+/// `2 running since 3 days, token and variables injected`
+pub(crate) fn running(chain: &Chain<'_>, pods: &[&Pod]) -> String {
+    let mutated = pods.iter().filter(|pod| crate::chain::running::is_mutated(&pod.spec)).count();
+    let what = match mutated {
+        0 => "nothing injected".to_owned(),
+        n if n == pods.len() => "token and variables injected".to_owned(),
+        n => format!("{n} of them injected"),
+    };
+    let not_ready = pods.iter().filter(|pod| !pod.ready && !pod.waiting.is_empty()).count();
+    let trouble = if not_ready > 0 { format!(", {not_ready} not ready") } else { String::new() };
+    let oldest = pods.iter().filter_map(|pod| pod.started.or(pod.meta.created)).min();
+    let since = match (chain.now(), oldest) {
+        (Some(now), Some(oldest)) if pods.len() == 1 => format!(" since {}", age(now, oldest)),
+        (Some(now), Some(oldest)) => format!(", the oldest since {}", age(now, oldest)),
+        _ => String::new(),
+    };
+    format!("{} running{since}{trouble}, {what}", pods.len())
+}
+
+/// How long ago something was, in the largest unit of which there are two or more.
+fn age(now: jiff::Timestamp, then: jiff::Timestamp) -> String {
+    let seconds = (now.as_second() - then.as_second()).max(0);
+    let units = [(86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
+    let (size, name) = units.into_iter().find(|(size, _)| seconds >= 2 * size).unwrap_or((1, "second"));
+    let count = seconds / size;
+    format!("{count} {name}{}", if count == 1 { "" } else { "s" })
 }
 
 fn token(chain: &Chain<'_>) -> (LinkState, String) {
@@ -151,13 +189,4 @@ fn token(chain: &Chain<'_>) -> (LinkState, String) {
     } else {
         (LinkState::Skipped, format!("subject {}", chain.subject()))
     }
-}
-
-/// What Azure has to know, in words.
-fn needed_credential(chain: &Chain<'_>) -> String {
-    let issuer = match &chain.cluster().issuer {
-        Fact::Known(issuer) => format!("issuer {issuer}, "),
-        _ => String::new(),
-    };
-    format!("not checked; must name {issuer}subject {}, audience {}", chain.subject(), chain.audience())
 }

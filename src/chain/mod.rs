@@ -3,13 +3,22 @@
 //! A [`Chain`] is what rules read. Its methods note which facts were read, so that a test can hold every rule to the
 //! facts that it declares, and so that a fact that is missing can be named together with the rules that needed it.
 
+pub mod cluster;
+pub mod compare;
+pub mod history;
+pub mod issuer;
 pub mod links;
 pub mod meant;
 pub mod near;
+pub mod needs;
+pub mod pod_identity;
 pub mod running;
 pub mod select;
 
+pub use cluster::{Cluster, cluster_from};
+
 use crate::apps::{self, Part};
+use crate::model::event::Event;
 use crate::model::fact::Fact;
 use crate::model::finding::pointer_token;
 use crate::model::inventory::{Inventory, RawObject};
@@ -17,43 +26,14 @@ use crate::model::object::ObjectRef;
 use crate::model::pod::PodTemplate;
 use crate::model::workload::{Pod, ServiceAccount, Workload};
 use crate::rules::{FactSet, Reads};
+use crate::webhook::health::Health;
 use crate::webhook::install::WebhookInstallation;
+use crate::webhook::selector::LabelSelector;
 use crate::webhook::{AccountView, Denial, Injection, Naming, WebhookSettings, WebhookVersion, injection, keys};
+use compare::Answer;
 use meant::{Reason, TokenSource};
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
-
-/// What is known of the cluster as a whole.
-#[derive(Debug, Clone, Default)]
-pub struct Cluster {
-    /// Name of the kubeconfig's context.
-    pub context: Option<String>,
-    /// Address of the API server.
-    pub server: Option<String>,
-    /// What the API server calls its version, such as `v1.34.4`.
-    pub kubernetes_version: Fact<String>,
-    /// The issuer of service account tokens.
-    pub issuer: Fact<String>,
-    /// The identity webhook.
-    pub webhook: Fact<WebhookInstallation>,
-}
-
-impl Cluster {
-    /// Finds the identity webhook among the objects: absent where all configurations were read and none is one.
-    pub fn find_webhook(&mut self, inventory: &Inventory) {
-        let mut installation = WebhookInstallation::from_inventory(inventory);
-        if !installation.is_registered() {
-            self.webhook = inventory.missing("MutatingWebhookConfiguration", None);
-            return;
-        }
-        if let Some(pod) = inventory.pods().iter().find(|pod| running::is_mutated(&pod.spec)) {
-            installation.learn_from_pod(&pod.spec);
-        }
-        if let Fact::Known(version) = &self.kubernetes_version {
-            installation.settings.kubernetes = version.parse().ok();
-        }
-        self.webhook = Fact::Known(installation);
-    }
-}
 
 /// What is inspected.
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +66,7 @@ pub struct Chain<'a> {
     reasons: OnceCell<Vec<Reason>>,
     pods: OnceCell<Vec<&'a Pod>>,
     applications: OnceCell<Vec<Part<'a>>>,
+    asked: Fact<&'a Answer>,
 }
 
 impl<'a> Chain<'a> {
@@ -99,7 +80,14 @@ impl<'a> Chain<'a> {
             reasons: OnceCell::new(),
             pods: OnceCell::new(),
             applications: OnceCell::new(),
+            asked: Fact::NotAsked,
         }
+    }
+
+    /// The same chain, with what the API server answered when it was asked for such a pod without creating it.
+    #[must_use]
+    pub fn with_asked(self, asked: Fact<&'a Answer>) -> Self {
+        Self { asked, ..self }
     }
 
     fn note(&self, read: Reads) {
@@ -206,6 +194,41 @@ impl<'a> Chain<'a> {
         Fact::Known(pods.as_slice())
     }
 
+    /// What the API server answered to a dry run of such a pod.
+    pub fn asked(&self) -> Fact<&'a Answer> {
+        self.note(Reads::Pods);
+        self.asked.clone()
+    }
+
+    /// The events about the workload, what it controls, and its pods.
+    pub fn events(&self) -> Vec<&'a Event> {
+        self.note(Reads::Events);
+        let Some(workload) = self.peek_workload() else { return Vec::new() };
+        let own = &workload.meta.object;
+        let children = self.inventory.children(own).map(|child| &child.meta.object);
+        let pods = self.inventory.pods_of(workload).into_iter().map(|pod| &pod.meta.object);
+        let mut objects: Vec<ObjectRef> = std::iter::once(own).chain(children).chain(pods).cloned().collect();
+        objects.dedup();
+        objects.iter().flat_map(|object| self.inventory.events_of(object)).collect()
+    }
+
+    /// The workloads that this one controls, such as the `ReplicaSets` of a Deployment.
+    pub fn children(&self) -> Vec<&'a Workload> {
+        self.note(Reads::Workloads);
+        self.peek_workload().map(|w| self.inventory.children(&w.meta.object).collect()).unwrap_or_default()
+    }
+
+    /// Whether the webhook can answer.
+    pub fn health(&self) -> &'a Health {
+        self.note(Reads::Webhook);
+        &self.cluster.health
+    }
+
+    /// When everything was read.
+    pub fn now(&self) -> Option<jiff::Timestamp> {
+        self.cluster.now
+    }
+
     /// The workloads of the namespace.
     pub fn workloads(&self) -> impl Iterator<Item = &'a Workload> {
         self.note(Reads::Workloads);
@@ -229,6 +252,11 @@ impl<'a> Chain<'a> {
     pub fn namespace_object(&self) -> Fact<&'a RawObject> {
         self.note(Reads::Namespace);
         self.inventory.other("Namespace", None, self.namespace())
+    }
+
+    /// All that was read, for what comes before or after all rules.
+    pub(crate) fn peek_inventory(&self) -> &'a Inventory {
+        self.inventory
     }
 
     /// All that was read, for rules about other objects.
@@ -321,6 +349,11 @@ impl<'a> Chain<'a> {
         format!("system:serviceaccount:{namespace}:{name}")
     }
 
+    fn namespace_matters(&self) -> bool {
+        let Fact::Known(webhook) = &self.cluster.webhook else { return false };
+        webhook.registrations.iter().any(|found| found.entry.namespace_selector != LabelSelector::default())
+    }
+
     /// Why a declared fact could not be read, with what it is called; `None` where it was read or nobody asked.
     pub fn gap(&self, read: Reads) -> Option<(String, String)> {
         let (what, why) = match read {
@@ -331,6 +364,8 @@ impl<'a> Chain<'a> {
                 (format!("pods of {}", self.namespace()), self.inventory.coverage("Pod", Some(self.namespace())).why())
             }
             Reads::Webhook => ("the identity webhook".to_owned(), self.cluster.webhook.as_ref().map(|_| ()).why()),
+            // Without a selector that asks for them, nothing hangs on the namespace's labels.
+            Reads::Namespace if !self.namespace_matters() => return None,
             Reads::Namespace => (
                 format!("namespace {}", self.namespace()),
                 self.inventory.other("Namespace", None, self.namespace()).map(|_| ()).why(),
@@ -390,11 +425,16 @@ impl Chain<'_> {
             Fact::Absent => None,
             _ => return None,
         };
-        let settings = match self.webhook() {
-            Fact::Known(webhook) => webhook.settings.clone(),
-            _ => WebhookSettings::new(WebhookVersion::NEWEST),
-        };
+        let settings = self.settings();
         Some(injection::injection(&workload.template, Naming::Unknown, account, &settings))
+    }
+
+    /// How the webhook is set; where it was not seen, the newest known one stands in.
+    pub(crate) fn settings(&self) -> Cow<'_, WebhookSettings> {
+        match self.webhook() {
+            Fact::Known(webhook) => Cow::Borrowed(&webhook.settings),
+            _ => Cow::Owned(WebhookSettings::new(WebhookVersion::NEWEST)),
+        }
     }
 
     /// Audience of the token that the pods get.

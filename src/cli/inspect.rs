@@ -132,7 +132,7 @@ fn files(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Input
     let mut collector = Collector::new(namespace.unwrap_or("default"));
     let paths = Paths { paths: args.files.clone(), recursive: args.recursive };
     let texts = read::read(&paths, around.stdin, &mut collector)?;
-    let input = collector.finish(texts, args.as_cluster, args.issuer.as_deref());
+    let input = collector.finish(texts, args.as_cluster, args.issuer.as_deref(), Some(around.now));
     if input.inventory.is_empty()
         && let Some(problem) = input.problems.first()
     {

@@ -57,6 +57,8 @@ pub struct Surroundings<'a> {
     pub stderr: &'a mut dyn Write,
     /// What the terminal can do.
     pub terminal: Terminal,
+    /// The time, for ages and expiry.
+    pub now: jiff::Timestamp,
 }
 
 /// The command line as clap sees it, for help, completions and the reference.

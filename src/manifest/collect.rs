@@ -1,7 +1,7 @@
 //! Manifests as the model: everything that `-f` names, as one inventory.
 
 use super::read::{Problem, Sink, Texts};
-use crate::chain::Cluster;
+use crate::chain::{Cluster, cluster_from};
 use crate::inspect::Input;
 use crate::model::fact::Fact;
 use crate::model::inventory::Inventory;
@@ -22,16 +22,20 @@ impl Collector {
         Self { namespace: namespace.to_owned(), inventory: Inventory::default(), problems: Vec::new() }
     }
 
-    /// Everything that was read. `whole` says that the manifests are all there is.
-    pub fn finish(mut self, texts: Texts, whole: bool, issuer: Option<&str>) -> Input {
+    /// Everything that was read. `whole` says that the manifests are all there is; `now` is the time for ages.
+    pub fn finish(mut self, texts: Texts, whole: bool, issuer: Option<&str>, now: Option<jiff::Timestamp>) -> Input {
         if whole {
             self.inventory.set_everything();
         }
         self.inventory.complete();
-        let issuer = issuer.map_or(Fact::NotAsked, |issuer| Fact::Known(issuer.to_owned()));
-        let mut cluster = Cluster { issuer, ..Cluster::default() };
-        cluster.find_webhook(&self.inventory);
-        Input { inventory: self.inventory, cluster, problems: self.problems, texts }
+        let known = Cluster {
+            issuer: issuer.map_or(Fact::NotAsked, |issuer| Fact::Known(issuer.to_owned())),
+            issuer_from: issuer.map(|_| "--issuer".to_owned()),
+            now,
+            ..Cluster::default()
+        };
+        let cluster = cluster_from(&self.inventory, known);
+        Input { inventory: self.inventory, cluster, problems: self.problems, texts, ..Input::default() }
     }
 }
 

@@ -1,9 +1,11 @@
 //! All objects that were read, and what is known of those that were not found.
 
+use super::event::{ApiEvent, Event};
 use super::fact::{Denied, Fact};
 use super::object::{ApiMeta, Meta, ObjectRef, Origin, OwnerReference};
 use super::secret::Secret;
 use super::workload::{ApiPod, ApiServiceAccount, ApiWorkload, Pod, ServiceAccount, WORKLOAD_KINDS, Workload};
+use crate::webhook::fields;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -39,12 +41,14 @@ pub struct Inventory {
     workloads: Vec<Workload>,
     pods: Vec<Pod>,
     others: Vec<RawObject>,
+    events: Vec<Event>,
     reads: HashMap<(String, Option<String>), ReadState>,
     everything: bool,
     workload_index: HashMap<ObjectRef, usize>,
     pods_by_controller: HashMap<Key, Vec<usize>>,
     pods_by_account: HashMap<(String, String), Vec<usize>>,
     others_index: HashMap<ObjectRef, usize>,
+    events_by_object: HashMap<Key, Vec<usize>>,
     children_index: HashMap<Key, Vec<usize>>,
     workloads_by_account: HashMap<(String, String), Vec<usize>>,
     owners: HashMap<Key, OwnerReference>,
@@ -84,6 +88,13 @@ impl Inventory {
         }
     }
 
+    /// Whether a kind was listed to its end: unlike [`Inventory::missing`], this does not take the word of
+    /// [`Inventory::set_everything`], which says nothing about objects that no manifest holds, such as endpoints.
+    pub fn was_listed(&self, kind: &str, namespace: Option<&str>) -> bool {
+        let narrow = namespace.and_then(|ns| self.reads.get(&(kind.to_owned(), Some(ns.to_owned()))));
+        narrow.or_else(|| self.reads.get(&(kind.to_owned(), None))) == Some(&ReadState::Complete)
+    }
+
     /// Adds an object of the API's JSON, whatever its kind. `namespace` stands in where a namespaced object has none.
     pub fn add_value(&mut self, value: Value, origin: Origin, namespace: &str) -> Result<(), serde_json::Error> {
         let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -100,6 +111,7 @@ impl Inventory {
             } else {
                 let mut workload = pod.to_workload();
                 workload.not_text = not_text(&value, &[""]);
+                workload.newer_fields = fields::newer(&value);
                 self.add_workload(workload);
                 if live {
                     self.add_pod(pod);
@@ -109,6 +121,7 @@ impl Inventory {
             let mut workload = ApiWorkload::deserialize(&value)?.into_workload(&api_version, &kind, origin);
             default_namespace(&mut workload.meta, namespace);
             workload.not_text = not_text(&value, &["", workload.template_pointer()]);
+            workload.newer_fields = value.pointer(workload.template_pointer()).map(fields::newer).unwrap_or_default();
             self.add_workload(workload);
         } else if built_in && kind == "ServiceAccount" {
             let mut account = ApiServiceAccount::deserialize(&value)?.into_account(origin);
@@ -119,9 +132,14 @@ impl Inventory {
             let mut secret = Secret::read(value, &api_version, origin)?;
             default_namespace(&mut secret.meta, namespace);
             self.secrets.insert((secret.meta.namespace().to_owned(), secret.meta.name().to_owned()), secret);
+        } else if kind == "Event" && (api_version == "v1" || group == "events.k8s.io") {
+            let mut event = ApiEvent::deserialize(&value)?.into_event(&api_version, origin);
+            default_namespace(&mut event.meta, namespace);
+            self.add_event(event);
         } else {
-            let metadata = value.get("metadata").cloned().unwrap_or_default();
-            let mut meta = ApiMeta::deserialize(metadata)?.into_meta(&api_version, &kind, origin);
+            // Configuration files of tools, such as kubeadm's, have no metadata.
+            let metadata = value.get("metadata").map(Option::<ApiMeta>::deserialize).transpose()?.flatten();
+            let mut meta = metadata.unwrap_or_default().into_meta(&api_version, &kind, origin);
             if !is_cluster_scoped(&kind) {
                 default_namespace(&mut meta, namespace);
             }
@@ -227,6 +245,29 @@ impl Inventory {
         }
     }
 
+    /// Adds an event; a later one of the same name replaces the earlier.
+    pub fn add_event(&mut self, event: Event) {
+        let key = event_key(&event.about, event.meta.namespace());
+        let at = self.events_by_object.entry(key).or_default();
+        if let Some(&same) = at.iter().find(|&&other| self.events[other].meta.object == event.meta.object) {
+            self.events[same] = event;
+        } else {
+            at.push(self.events.len());
+            self.events.push(event);
+        }
+    }
+
+    /// All events that are here.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// The events about an object.
+    pub fn events_of(&self, object: &ObjectRef) -> impl Iterator<Item = &Event> {
+        let key = event_key(object, object.namespace.as_deref().unwrap_or_default());
+        self.events_by_object.get(&key).into_iter().flatten().map(|&at| &self.events[at])
+    }
+
     /// The account of that name. `default` always exists: the API server makes it with the namespace.
     pub fn account(&self, namespace: &str, name: &str) -> Fact<&ServiceAccount> {
         match self.accounts.get(&(namespace.to_owned(), name.to_owned())) {
@@ -325,6 +366,7 @@ impl Inventory {
             && self.pods.is_empty()
             && self.others.is_empty()
             && self.secrets.is_empty()
+            && self.events.is_empty()
     }
 
     /// The kind of an object here that a word names: by kind, or by its regular plural, in any case.
@@ -367,6 +409,12 @@ impl Inventory {
 /// Objects are found by kind, namespace and name; the API version that a manifest uses does not make another object.
 fn index_key(object: &ObjectRef) -> ObjectRef {
     ObjectRef { api_version: String::new(), ..object.clone() }
+}
+
+/// Events of cluster-scoped objects live in `default`, and name no namespace of their object.
+fn event_key(about: &ObjectRef, namespace: &str) -> Key {
+    let namespace = about.namespace.as_deref().unwrap_or(namespace);
+    (namespace.to_owned(), about.kind.clone(), about.name.clone())
 }
 
 fn default_namespace(meta: &mut Meta, namespace: &str) {

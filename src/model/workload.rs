@@ -2,6 +2,7 @@
 
 use super::object::{ApiMeta, Meta, Origin};
 use super::pod::{PodSpec, PodTemplate, TemplateMeta, null_as_default};
+use crate::webhook::fields::NewerField;
 use serde::Deserialize;
 
 /// An object with a pod template; a bare pod counts as its own template.
@@ -19,8 +20,8 @@ pub struct Workload {
     pub strategy: Option<String>,
     /// What its status says, where it has one.
     pub status: WorkloadStatus,
-    /// Fields of the pod specification that a webhook built with older API types would drop.
-    pub newer_fields: Vec<String>,
+    /// Fields of the pod specification that some release of the webhook, built with older API types, drops.
+    pub newer_fields: Vec<NewerField>,
     /// JSON pointers, below the object, of labels and annotations whose value is no text in the file.
     pub not_text: Vec<String>,
 }
@@ -34,6 +35,17 @@ impl Workload {
     /// Whether this is a pod without a controller, standing for itself.
     pub fn is_pod(&self) -> bool {
         self.meta.object.kind == "Pod"
+    }
+
+    /// Whether its template was taken from a pod that exists, with all that admission added to it: a bare pod, or
+    /// the pods of a controller that was not read.
+    pub fn is_from_pod(&self) -> bool {
+        self.meta.uid.is_some() && (self.is_pod() || !self.is_built_in())
+    }
+
+    /// Whether its kind is one of Kubernetes itself, so that it is known where its template stands.
+    pub fn is_built_in(&self) -> bool {
+        self.meta.object.kind == "PodTemplate" || WORKLOAD_KINDS.iter().any(|(_, kind)| *kind == self.meta.object.kind)
     }
 
     /// The account that its pods run as.

@@ -1,5 +1,6 @@
 //! The report as data: the JSON that users rely on, in the order of its fields.
 
+use crate::chain::needs::AzureNeeds;
 use crate::model::finding::{Finding, Link};
 use crate::model::object::ObjectRef;
 use schemars::JsonSchema;
@@ -81,6 +82,12 @@ pub struct TargetReport {
     /// Where the object stands, for the drawing: file and line.
     #[serde(skip)]
     pub place: Option<String>,
+    /// What Azure has to know, for the drawing; the JSON has it under `identities`.
+    #[serde(skip)]
+    pub azure: Option<AzureNeeds>,
+    /// What runs, for the short form of the drawing; `None` where nothing was seen.
+    #[serde(skip)]
+    pub running: Option<String>,
     /// How the drawing calls fixing it: `fix deploy/velero -n velero` or `fix -f FILE`.
     #[serde(skip)]
     pub fix_arguments: String,

@@ -30,7 +30,9 @@ pub fn draw(report: &InspectReport, options: Options) -> String {
     let shown = |finding: &&Finding| finding.level >= options.show;
     for target in targets {
         let wants = matches!(target.verdict, Verdict::Broken | Verdict::Degraded | Verdict::Unknown);
-        let full = options.wide || (wants && drawn < DRAWN) || (single && target.verdict != Verdict::NotConfigured);
+        let says = all_findings(report, target).iter().any(shown);
+        let full =
+            options.wide || (wants && drawn < DRAWN) || (single && says && target.verdict != Verdict::NotConfigured);
         if !full {
             lines.push(target);
             continue;
@@ -38,14 +40,16 @@ pub fn draw(report: &InspectReport, options: Options) -> String {
         drawn += 1;
         chain(&mut out, report, target, options);
         let findings: Vec<&Finding> = all_findings(report, target).into_iter().filter(shown).collect();
-        for finding in findings {
+        for finding in &findings {
             out.push('\n');
-            self::finding(&mut out, finding, options.style);
+            let explained = |id: &String| findings.iter().find(|other| other.id == *id).copied();
+            self::finding(&mut out, finding, finding.blocked_by.iter().find_map(explained), options.style);
         }
+        azure(&mut out, target, options, single);
         next_step(&mut out, report, target, options.style);
         out.push('\n');
     }
-    one_line_each(&mut out, report, &lines, options.style);
+    one_line_each(&mut out, report, &lines, options, single);
     loose_findings(&mut out, report, options);
     unknown(&mut out, report, options.style);
     summary(&mut out, report, options.style);
@@ -140,8 +144,9 @@ fn link_line(
     }
 }
 
-/// One finding in the way of a compiler: what, where, why, what was seen, what to do.
-pub fn finding(out: &mut String, finding: &Finding, style: Style) {
+/// One finding in the way of a compiler: what, where, why, what was seen, what to do. What another finding explains is
+/// mended there.
+pub fn finding(out: &mut String, finding: &Finding, explained_by: Option<&Finding>, style: Style) {
     let level = match finding.level {
         Level::Error => style.error("error"),
         Level::Warning => style.warning("warning"),
@@ -176,8 +181,13 @@ pub fn finding(out: &mut String, finding: &Finding, style: Style) {
             let _ = writeln!(out, "  {}{}", style.dim(mark), style.dim(line));
         }
     }
-    if let Some(fix) = &finding.fix {
-        let _ = writeln!(out, "  {} {}", style.good("fix:"), clean(&fix.summary));
+    if let Some(cause) = explained_by {
+        let _ = writeln!(out, "  {} {} ({})", style.dim("explained by"), cause.name, cause.code);
+    } else if let Some(fix) = &finding.fix {
+        for (at, line) in wrap(&clean(&fix.summary), style.width.saturating_sub(7)).iter().enumerate() {
+            let mark = if at == 0 { style.good("fix:") } else { "    ".to_owned() };
+            let _ = writeln!(out, "  {mark} {line}");
+        }
         for command in &fix.commands {
             let _ = writeln!(out, "       {}", style.command(&clean(command)));
         }
@@ -215,7 +225,30 @@ fn next_step(out: &mut String, report: &InspectReport, target: &TargetReport, st
     }
 }
 
-fn one_line_each(out: &mut String, report: &InspectReport, targets: &[&TargetReport], style: Style) {
+/// What Azure has to know, and for a single target how to look it up: the next person needs no second tool.
+fn azure(out: &mut String, target: &TargetReport, options: Options, single: bool) {
+    let (Some(needs), style) = (&target.azure, options.style) else { return };
+    let identity = match (&needs.client_id, &needs.tenant_id) {
+        (None, _) => "not known yet".to_owned(),
+        (Some(id), None) => id.clone(),
+        (Some(id), Some(tenant)) => format!("{id}, tenant {tenant}"),
+    };
+    let issuer = needs.issuer.as_deref().unwrap_or("not known; --issuer names it");
+    let _ = writeln!(out, "\n  {}", style.bold("Azure must know"));
+    for (what, value) in
+        [("issuer", issuer), ("subject", &needs.subject), ("audience", &needs.audience), ("client id", &identity)]
+    {
+        let _ = writeln!(out, "    {}{}", style.dim(&pad(what, 11)), clean(value));
+    }
+    if single || options.wide {
+        for command in &needs.commands {
+            let _ = writeln!(out, "    {}", style.command(&clean(command)));
+        }
+    }
+}
+
+fn one_line_each(out: &mut String, report: &InspectReport, targets: &[&TargetReport], options: Options, single: bool) {
+    let style = options.style;
     let width =
         targets.iter().map(|t| columns(&t.object.path()) + columns(&t.object.kind) + 1).max().unwrap_or_default();
     for target in targets {
@@ -224,25 +257,34 @@ fn one_line_each(out: &mut String, report: &InspectReport, targets: &[&TargetRep
             Verdict::NotConfigured => "not meant for workload identity; label the pod template and annotate its \
                                        service account to make it so"
                 .to_owned(),
-            Verdict::Healthy => identity_line(target),
+            Verdict::Healthy => identity_line(target, single),
             _ => root_line(report, target),
         };
         let word = pad("", 14_usize.saturating_sub(verdict_width(target.verdict)));
         let room = style.width.saturating_sub(columns(&name) + 18).max(30);
         let _ =
             writeln!(out, "{name}  {}{word}  {}", verdict(target.verdict, style), style.dim(&cut(&clean(&why), room)));
+        if single && target.verdict == Verdict::Healthy {
+            azure(out, target, options, single);
+        }
     }
     if !targets.is_empty() {
         out.push('\n');
     }
 }
 
-fn identity_line(target: &TargetReport) -> String {
+/// Who it is, and what runs; a single target names its client id further down.
+fn identity_line(target: &TargetReport, single: bool) -> String {
     let client = target.identities.iter().find_map(|identity| identity.client_id.clone());
-    match (client, &target.service_account) {
+    let who = match (client, &target.service_account) {
         (Some(client), Some(account)) => format!("{account}, client id {client}"),
         (None, Some(account)) => account.clone(),
         _ => String::new(),
+    };
+    match &target.running {
+        Some(running) if single => running.clone(),
+        Some(running) => format!("{who}; {running}"),
+        None => who,
     }
 }
 
@@ -257,7 +299,7 @@ fn loose_findings(out: &mut String, report: &InspectReport, options: Options) {
         !report.targets.iter().any(|target| target.chain.iter().any(|link| link.findings.contains(&finding.id)))
     };
     for loose in report.findings.iter().filter(referred).filter(|finding| finding.level >= options.show) {
-        finding(out, loose, options.style);
+        finding(out, loose, None, options.style);
         out.push('\n');
     }
 }

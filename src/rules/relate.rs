@@ -29,13 +29,25 @@ const SYMPTOMS: &[&str] = &["WI401", "WI403", "WI405", "WI707", "WI709", "WI722"
 
 /// What explains a symptom, where not any error above it does.
 const EXPLAINED_BY: &[(&str, &[&str])] = &[
-    ("WI401", &["WI301", "WI302", "WI303", "WI306", "WI116", "WI117"]),
-    ("WI403", &["WI111", "WI112", "WI201", "WI301", "WI302", "WI306", "WI310", "WI312"]),
+    ("WI401", &["WI301", "WI302", "WI303", "WI304", "WI306", "WI310", "WI116", "WI117"]),
+    ("WI403", &["WI111", "WI112", "WI201", "WI301", "WI302", "WI304", "WI306", "WI310", "WI312", "WI313"]),
     ("WI722", &["WI101", "WI102", "WI103", "WI104", "WI202", "WI203", "WI204", "WI301", "WI302", "WI401"]),
 ];
 
 /// Consequences that explain other consequences: what a pod lacks explains what its application says.
 const ALSO_EXPLAINS: &[&str] = &["WI401", "WI403", "WI405", "WI722"];
+
+/// What the webhook's rules explain of each other. The webhook that answers otherwise than it is set to (`WI310/asked`)
+/// may not have been called at all, while settings that it cannot start with (`WI310`) explain why it does not answer.
+const WITHIN_WEBHOOK: &[(&str, &[&str])] = &[
+    ("WI302", &["WI304", "WI306", "WI310", "WI312"]),
+    ("WI310/asked", &["WI301", "WI302", "WI303", "WI304", "WI306"]),
+];
+
+/// The code, with what tells the two sides of a rule apart.
+fn kind(finding: &Finding) -> &'static str {
+    if finding.code == "WI310" && finding.path.starts_with("/webhooks") { "WI310/asked" } else { finding.code }
+}
 
 /// Drops what a more specific finding says already, marks consequences and causes, and puts causes first.
 pub fn relate(findings: &mut Vec<Finding>) {
@@ -50,11 +62,11 @@ pub fn relate(findings: &mut Vec<Finding>) {
     let errors: Vec<(&str, String, bool)> = findings
         .iter()
         .filter(|finding| finding.level == Level::Error)
-        .map(|finding| (finding.code, finding.id.clone(), finding.symptom))
+        .map(|finding| (kind(finding), finding.id.clone(), finding.symptom))
         .collect();
     for finding in findings.iter_mut() {
-        if finding.symptom {
-            finding.blocked_by = explaining(finding.code, &errors);
+        if finding.symptom || WITHIN_WEBHOOK.iter().any(|(code, _)| *code == kind(finding)) {
+            finding.blocked_by = explaining(kind(finding), &errors);
         }
         finding.root_cause = finding.level == Level::Error && finding.blocked_by.is_empty();
     }
@@ -70,7 +82,7 @@ pub fn is_symptom(code: &str) -> bool {
 
 /// The errors that explain a symptom: of the codes that are listed for it, consequences too; else every cause.
 fn explaining(symptom: &str, errors: &[(&str, String, bool)]) -> Vec<String> {
-    let only = EXPLAINED_BY.iter().find(|(code, _)| *code == symptom).map(|(_, by)| *by);
+    let only = EXPLAINED_BY.iter().chain(WITHIN_WEBHOOK).find(|(code, _)| *code == symptom).map(|(_, by)| *by);
     errors
         .iter()
         .filter(|(code, _, consequence)| match only {

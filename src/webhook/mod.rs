@@ -12,14 +12,18 @@
 
 pub mod account;
 pub mod apply;
+pub mod certificate;
 pub mod condition;
 mod deployment;
 pub mod fields;
+pub mod health;
 pub mod injection;
 pub mod install;
 pub mod keys;
 pub mod number;
+mod policy;
 pub mod profile;
+pub mod refusal;
 pub mod registration;
 pub mod selection;
 pub mod selector;

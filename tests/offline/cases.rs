@@ -1,7 +1,8 @@
 //! Every rule against manifests of its own: `tests/cases/<rule>/<fires|quiet>-<name>/`.
 //!
 //! A case holds manifests, live objects among them where a rule needs some, and `report.txt`, the whole report as a
-//! person sees it. `args`, where it is there, holds further arguments, one a line. A case that fires has to contain
+//! person sees it. `args`, where it is there, holds further arguments, one a line; `facts` what
+//! only a live cluster tells (see `facts.rs`). A case that fires has to contain
 //! its rule's finding, one that is quiet must not; the first line of every report says `verdict` and codes, so that a
 //! change in relations shows up too. `UPDATE_CASES=1` writes the reports anew.
 
@@ -58,6 +59,7 @@ impl Case {
             .args(self.args())
             .args(["-o", format, "--color", "never"])
             .env("COLUMNS", "100")
+            .env("SOURCE_DATE_EPOCH", crate::facts::NOW.to_string())
             .env_remove("KUBECONFIG")
             .current_dir(&self.folder)
             .output()
@@ -65,6 +67,14 @@ impl Case {
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(matches!(output.status.code(), Some(0 | 1 | 3)), "{}: {:?} {error}", self.name, output.status);
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The report as JSON and as text: of the program, or with facts that no manifest holds.
+    fn reports(&self) -> (serde_json::Value, String) {
+        match std::fs::read_to_string(self.folder.join("facts")) {
+            Ok(facts) => crate::facts::run(&self.folder, &facts),
+            Err(_) => (serde_json::from_str(&self.run("json")).unwrap(), self.run("text")),
+        }
     }
 }
 
@@ -101,13 +111,13 @@ fn every_case_gives_its_report() {
     let cases = cases();
     assert!(!cases.is_empty());
     for case in &cases {
-        let json: serde_json::Value = serde_json::from_str(&case.run("json")).unwrap();
+        let (json, text) = case.reports();
         let said = all_codes(&json).contains(&case.rule);
         let kind = case.name.rsplit('/').next().unwrap();
         if kind.starts_with("fires-") != said || !(kind.starts_with("fires-") || kind.starts_with("quiet-")) {
             wrong.push(format!("{}: {} says {}", case.name, if said { "it" } else { "nothing" }, case.rule));
         }
-        let report = format!("{}\n{}", gist(&json), case.run("text"));
+        let report = format!("{}\n{}", gist(&json), text);
         let path = case.folder.join("report.txt");
         let expected = std::fs::read_to_string(&path).unwrap_or_default();
         if update {

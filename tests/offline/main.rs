@@ -11,6 +11,7 @@ mod client_network;
 mod client_plugin;
 mod client_requests;
 mod client_writes;
+mod facts;
 mod fake_api;
 mod generated;
 mod rules;

@@ -46,7 +46,7 @@ fn rules_read_only_the_facts_that_they_declare() {
     let mut collector = Collector::new("default");
     let paths = Paths { paths: vec![cases.to_str().unwrap().to_owned()], recursive: true };
     let texts = read(&paths, &mut std::io::empty(), &mut collector).unwrap();
-    let mut input = collector.finish(texts, false, None);
+    let mut input = collector.finish(texts, false, None, None);
     for cluster in [Cluster::default(), std::mem::take(&mut input.cluster)] {
         let selection = Selection { scope: Scope::All, items: Vec::new(), labels: Vec::new() };
         for target in select(&input.inventory, &selection).unwrap() {

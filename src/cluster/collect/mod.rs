@@ -103,10 +103,11 @@ pub async fn collect(client: &Client, request: &Request) -> Result<Input, Error>
             Some(issuer) => Fact::Known(issuer.clone()),
             None => Fact::from(issuer).map(|configuration| configuration.issuer),
         },
-        webhook: Fact::NotAsked,
+        now: Some(jiff::Timestamp::now()),
+        ..Cluster::default()
     };
-    cluster.find_webhook(&inventory);
+    cluster.find(&inventory);
     sweep::read_pods(&reading, namespace, &mut inventory, &cluster).await;
-    cluster.find_webhook(&inventory);
+    cluster.find(&inventory);
     Ok(Input { inventory, cluster, ..Input::default() })
 }

@@ -2,6 +2,7 @@
 
 use crate::chain::Chain;
 use crate::model::finding::{Fix, FixKind, Level, Link};
+use crate::model::inventory::Inventory;
 use crate::model::object::ObjectRef;
 use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
 
@@ -20,8 +21,9 @@ rule! {
     /// without a Service. Manifests alone cannot tell, unless they are said to be the whole cluster (`--as-cluster`).
     ///
     /// ## Fix
-    /// On AKS: `az aks update --enable-oidc-issuer --enable-workload-identity`. Elsewhere: install the chart
-    /// `workload-identity-webhook`. Then restart the workloads.
+    /// On AKS: `az aks update --enable-oidc-issuer --enable-workload-identity`; on a cluster connected by Azure Arc:
+    /// `az connectedk8s update` with the same switches. Elsewhere: install the chart `workload-identity-webhook`. Then
+    /// restart the workloads.
     ///
     /// ## Fix safety
     /// Installing the webhook changes no pod that runs. Afterwards pods with the label cannot be created while it is
@@ -36,7 +38,7 @@ rule! {
         level: Level::Error,
         link: Link::Webhook,
         needs: &[Needs::Live],
-        reads: &[Reads::Template, Reads::Account, Reads::Webhook, Reads::Pods, Reads::Cluster],
+        reads: &[Reads::Template, Reads::Account, Reads::Webhook, Reads::Pods, Reads::Cluster, Reads::Objects],
         fix: Some(FixKind::Manual),
     }
 }
@@ -57,10 +59,7 @@ impl Rule for WebhookMissing {
         if injected {
             return;
         }
-        let on_aks = [chain.cluster().server.as_deref(), chain.cluster().issuer.known().map(String::as_str)]
-            .into_iter()
-            .flatten()
-            .any(|address| address.contains(".azmk8s.io") || address.contains(".oic.prod-aks.azure."));
+        let on_aks = chain.cluster().is_aks();
         let aks = "az aks update -g RESOURCE_GROUP -n CLUSTER --enable-oidc-issuer --enable-workload-identity";
         let helm = "helm upgrade --install workload-identity-webhook azure-workload-identity/workload-identity-webhook \
                     -n azure-workload-identity-system --create-namespace --set azureTenantID=TENANT_ID";
@@ -82,6 +81,18 @@ impl Rule for WebhookMissing {
                 "no mutating webhook for workload identity is installed; nobody puts the token into the pods",
             )
             .evidence("no mutating webhook configuration selects pods by azure.workload.identity/use")
+            .evidence_all(
+                unregistered(chain.inventory())
+                    .map(|deployment| format!("{deployment} is there, and nothing sends pods to it")),
+            )
             .fix(fix);
     }
+}
+
+/// A Deployment of the webhook whose registration is gone, where the distributions have it.
+fn unregistered(inventory: &Inventory) -> Option<&ObjectRef> {
+    ["kube-system", "azure-workload-identity-system", "arc-workload-identity"].into_iter().find_map(|namespace| {
+        let found = inventory.workload("Deployment", namespace, "azure-wi-webhook-controller-manager")?;
+        Some(&found.meta.object)
+    })
 }
