@@ -11,6 +11,7 @@ pub mod keda;
 pub mod marks;
 pub mod message;
 pub mod objstore;
+pub mod service_connector;
 pub mod thanos;
 pub mod velero;
 pub mod version;
@@ -26,7 +27,8 @@ use marks::{Marks, Sighting};
 use version::{Chart, Version};
 
 /// Every application. A new one is one line here.
-pub static APPLICATIONS: &[&dyn Application] = &[&velero::Velero, &keda::Keda, &thanos::Thanos];
+pub static APPLICATIONS: &[&dyn Application] =
+    &[&velero::Velero, &keda::Keda, &thanos::Thanos, &service_connector::ServiceConnector];
 
 /// What is known of one application.
 pub trait Application: Sync {
@@ -122,6 +124,11 @@ impl Part<'_> {
     /// Namespace of the workload.
     pub fn namespace(&self) -> &str {
         self.workload.meta.namespace()
+    }
+
+    /// Whether the workload is this application, and does not only use it.
+    pub fn is_whole(&self) -> bool {
+        self.score > 0
     }
 
     /// Whether the version is known and older than a release.

@@ -280,7 +280,7 @@ impl<'a> Chain<'a> {
 
     /// The application that the workload is part of.
     pub fn application(&self) -> Option<&Part<'a>> {
-        self.applications().first()
+        self.applications().iter().find(|part| part.is_whole())
     }
 
     /// The Secrets that the target's applications are configured by, as far as they were fetched.

@@ -41,11 +41,23 @@ fn place_in(text: &str, origin: &FileOrigin, pointer: &str) -> Option<(usize, us
         }
     }
     let (line, column) = place;
-    // A line of a document with a Secret in it may be the Secret.
-    let text =
-        if tells_of_secret(document) { "" } else { document.lines().nth(line.saturating_sub(1)).unwrap_or_default() };
-    let text = text.to_owned();
+    // A line of a document with a Secret in it may be the Secret; a line may hold a secret by itself.
+    let shown = document.lines().nth(line.saturating_sub(1)).filter(|line| !holds_secret(line));
+    let text = shown.filter(|_| !tells_of_secret(document)).unwrap_or_default().to_owned();
     Some((origin.line + line.saturating_sub(1), column + 1, text))
+}
+
+/// Whether a line gives a value to something whose name says that it is secret: an account key inside an argument.
+fn holds_secret(line: &str) -> bool {
+    const NAMES: &[&str] =
+        &["account_key", "accountkey", "connection_string", "connectionstring", "secret", "password"];
+    let line = line.to_lowercase();
+    NAMES.iter().flat_map(|name| line.match_indices(name).map(|(at, _)| &line[at + name.len()..])).any(|rest| {
+        let value = rest.trim_start_matches(['"', '\'']).trim_start();
+        let value = value.strip_prefix([':', '=']).map(str::trim_start);
+        // The name of a Secret, a template or nothing is no secret: `secretName: x` does not come here.
+        value.is_some_and(|value| !value.is_empty() && !value.starts_with(['{', '[', '|', '>']))
+    })
 }
 
 /// Whether a document is, or holds, a Secret: `kind: Secret` in YAML or JSON, however it is spaced or quoted.

@@ -2,7 +2,7 @@
 
 use super::{Documented, Report, Rule, RuleInfo, account, cluster, pod, template};
 use crate::apps::thanos::rules as thanos;
-use crate::apps::{keda, velero};
+use crate::apps::{keda, service_connector, velero};
 use crate::chain::Chain;
 use crate::model::finding::Finding;
 
@@ -50,6 +50,10 @@ pub static RULES: &[&dyn Rule] = &[
     &thanos::ThanosStaticCredentials,
     &thanos::ThanosVersionUnsupported,
     &thanos::ThanosAccountSwitched,
+    &service_connector::job::ServiceConnectorJobFailed,
+    &service_connector::rules::ServiceConnectorExtensionGone,
+    &service_connector::rules::ServiceConnectorWorkloadUnwired,
+    &service_connector::rules::ServiceConnectorOrphan,
 ];
 
 /// Runs all rules over one chain.
