@@ -2,11 +2,14 @@
 
 use super::cloud::CloudName;
 use super::error::Error;
-use super::secret::{Secret, without_tokens};
 use super::transport::{Request, Transport};
+use crate::azure::foreign::presentable;
+use crate::token::aadsts::EntraError;
+use crate::token::jwt::RawToken;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 use serde::Deserialize;
+use serde_json::Value;
 use std::fmt;
 use std::time::Duration;
 use url::Url;
@@ -44,7 +47,7 @@ impl Authority {
     /// # Errors
     /// [`Error::Refused`] for anything but `https://host[:port]`, with or without a path.
     pub fn given(url: &str) -> Result<Self, Error> {
-        let refused = |why: &str| Error::Refused(format!("\"{}\" is no authority host: {why}", without_tokens(url)));
+        let refused = |why: &str| Error::Refused(format!("\"{}\" is no authority host: {why}", presentable(url)));
         let mut parsed = Url::parse(url).map_err(|_| refused("write https://login.microsoftonline.com"))?;
         if parsed.scheme() != "https" {
             return Err(refused("a token is sent over https:// only"));
@@ -96,47 +99,40 @@ impl fmt::Display for Authority {
 
 /// A token that Entra gave. No `Debug`.
 pub(crate) struct Granted {
-    pub token: Secret,
+    pub token: RawToken,
     pub expires_in: Duration,
 }
 
 /// Why there is no token.
 pub(crate) enum TokenFailure {
-    Rejected(EntraError),
+    Rejected(TokenRefusal),
     NoAnswer(Error),
 }
 
-/// An error body of the token endpoint.
+/// A refusal of the token endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EntraError {
+pub struct TokenRefusal {
     /// HTTP status: 401 for `invalid_client`, 400 for most others.
     pub status: u16,
-    /// OAuth's word: `invalid_client`, `invalid_request`, `unauthorized_client`, …
-    pub error: String,
-    /// AADSTS codes, without the letters; the first is the one to decide on.
-    pub codes: Vec<u32>,
-    /// The text behind the code, without trace id, correlation id and timestamp.
+    /// The text behind the code, without trace id, correlation id and timestamp; of a body that is none of Entra's,
+    /// its beginning.
     pub message: String,
-    /// For a support case.
-    pub trace_id: Option<String>,
-    /// For a support case, and to find the attempt in the sign-in logs.
-    pub correlation_id: Option<String>,
-    /// Entra's clock: `2026-01-02 03:04:05Z`.
-    pub timestamp: Option<String>,
+    /// Codes, ids and what the message quotes; `None` where the answer is not Entra's.
+    pub entra: Option<EntraError>,
 }
 
-impl EntraError {
-    /// The code to decide on.
+impl TokenRefusal {
+    /// The AADSTS code to decide on.
     pub fn code(&self) -> Option<u32> {
-        self.codes.first().copied()
+        self.entra.as_ref()?.codes.first().copied()
     }
 }
 
-impl fmt::Display for EntraError {
+impl fmt::Display for TokenRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.code() {
             Some(code) => write!(f, "AADSTS{code}: {}", self.message),
-            None => write!(f, "{} (status {}): {}", self.error, self.status, self.message),
+            None => write!(f, "status {}: {}", self.status, self.message),
         }
     }
 }
@@ -147,19 +143,6 @@ struct TokenBody {
     // A number on the v2 endpoint, a text on the v1 endpoint and the node's.
     #[serde(default)]
     expires_in: serde_json::Value,
-}
-
-#[derive(Deserialize, Default)]
-struct ErrorBody {
-    #[serde(default)]
-    error: String,
-    #[serde(default)]
-    error_description: String,
-    #[serde(default)]
-    error_codes: Vec<u32>,
-    trace_id: Option<String>,
-    correlation_id: Option<String>,
-    timestamp: Option<String>,
 }
 
 /// Posts a form to the token endpoint.
@@ -183,7 +166,7 @@ pub(crate) async fn request_token(
     let request = Request { method: Method::POST, url: endpoint.clone(), headers, body };
     let reply = transport.send(request).await.map_err(TokenFailure::NoAnswer)?;
     if !reply.is_success() {
-        return Err(TokenFailure::Rejected(read_error(reply.status, &reply.body)));
+        return Err(TokenFailure::Rejected(read_refusal(reply.status, &reply.body)));
     }
     let mut granted: TokenBody = serde_json::from_slice(&reply.body).map_err(|_| {
         // serde's text can quote the token.
@@ -193,42 +176,27 @@ pub(crate) async fn request_token(
         })
     })?;
     let seconds = granted.expires_in.as_u64().or_else(|| granted.expires_in.as_str()?.parse().ok()).unwrap_or(300);
-    let token = Secret::new(std::mem::take(&mut granted.access_token));
+    let token = RawToken::new(std::mem::take(&mut granted.access_token));
     granted.access_token.zeroize();
     Ok(Granted { token, expires_in: Duration::from_secs(seconds) })
 }
 
-/// Reads an error body; what is no JSON keeps its status and its first characters.
-pub(crate) fn read_error(status: u16, body: &[u8]) -> EntraError {
-    let parsed: ErrorBody = serde_json::from_slice(body).unwrap_or_else(|_| ErrorBody {
-        error: "unreadable".to_owned(),
-        error_description: String::from_utf8_lossy(body).trim().chars().take(300).collect(),
-        ..ErrorBody::default()
-    });
-    let (code, message) = split_description(&parsed.error_description);
-    let mut codes = parsed.error_codes;
-    if codes.is_empty() {
-        codes.extend(code);
-    }
-    EntraError {
-        status,
-        error: parsed.error,
-        codes,
-        message: without_tokens(message).chars().take(600).collect(),
-        trace_id: parsed.trace_id,
-        correlation_id: parsed.correlation_id,
-        timestamp: parsed.timestamp,
-    }
+/// Reads an error body.
+pub(crate) fn read_refusal(status: u16, body: &[u8]) -> TokenRefusal {
+    let text = String::from_utf8_lossy(body);
+    let json: Value = serde_json::from_str(&text).unwrap_or_default();
+    let description = json["error_description"].as_str().or_else(|| json["error"].as_str()).unwrap_or(&text);
+    TokenRefusal { status, message: presentable(message(description)), entra: EntraError::parse(&text) }
 }
 
 /// `AADSTS700213: text Trace ID: … Correlation ID: … Timestamp: …`: the parts stand on lines of their own until 2022,
 /// behind single spaces since 2023.
-fn split_description(description: &str) -> (Option<u32>, &str) {
+fn message(description: &str) -> &str {
     let text = description.find("Trace ID: ").map_or(description, |end| &description[..end]).trim();
     let split = text.strip_prefix("AADSTS").and_then(|rest| rest.split_once(':'));
-    match split.and_then(|(code, message)| Some((code.parse().ok()?, message))) {
-        Some((code, message)) => (Some(code), message.trim()),
-        None => (None, text),
+    match split {
+        Some((code, message)) if code.bytes().all(|byte| byte.is_ascii_digit()) => message.trim(),
+        _ => text,
     }
 }
 
@@ -284,13 +252,13 @@ mod tests {
 
     #[test]
     fn descriptions_of_either_decade_are_taken_apart() {
-        let new = read_error(401, br#"{"error":"invalid_client","error_description":"AADSTS700213: No matching. Trace ID: a Correlation ID: b Timestamp: c","error_codes":[700213],"trace_id":"a","correlation_id":"b"}"#);
+        let new = read_refusal(401, br#"{"error":"invalid_client","error_description":"AADSTS700213: No matching. Trace ID: a Correlation ID: b Timestamp: c","error_codes":[700213],"trace_id":"a","correlation_id":"b"}"#);
         assert_eq!((new.code(), new.message.as_str()), (Some(700_213), "No matching."));
         assert_eq!(new.to_string(), "AADSTS700213: No matching.");
-        let old = read_error(400, b"{\"error\":\"invalid_request\",\"error_description\":\"AADSTS70021: No matching.\\r\\nTrace ID: a\\r\\nCorrelation ID: b\"}");
+        let old = read_refusal(400, b"{\"error\":\"invalid_request\",\"error_description\":\"AADSTS70021: No matching.\\r\\nTrace ID: a\\r\\nCorrelation ID: b\"}");
         assert_eq!((old.code(), old.message.as_str()), (Some(70021), "No matching."));
-        let page = read_error(503, b"<html>busy</html>");
+        let page = read_refusal(503, b"<html>busy</html>");
         assert_eq!((page.code(), page.message.as_str()), (None, "<html>busy</html>"));
-        assert_eq!(read_error(500, b"\xff\xfe").codes, Vec::<u32>::new());
+        assert_eq!(read_refusal(500, b"\xff\xfe").code(), None);
     }
 }

@@ -3,7 +3,8 @@
 //! Sources: the tables of the Azure CLI 2.91 (`azure/cli/core/cloud.py`), of the identity webhook
 //! (`pkg/config/config.go`), and Microsoft's page on national clouds.
 
-use crate::cluster::environment::Environment;
+use crate::cluster::Environment;
+use crate::webhook::keys::DEFAULT_AUDIENCE;
 use std::fmt;
 use url::Url;
 
@@ -32,7 +33,7 @@ pub enum Service {
     Arm,
     /// Azure SQL.
     Sql,
-    /// Azure Database for PostgreSQL and MySQL.
+    /// Azure Database for `PostgreSQL` and `MySQL`.
     Postgres,
 }
 
@@ -65,9 +66,6 @@ pub struct Cloud {
     sql: &'static str,
     postgres: &'static str,
 }
-
-/// The audience that the webhook projects unless an annotation or a flag says otherwise, in every cloud.
-pub const DEFAULT_AUDIENCE: &str = "api://AzureADTokenExchange";
 
 /// The audience of the tokens of AKS identity bindings, which cannot be exchanged through a normal credential.
 pub const IDENTITY_BINDING_AUDIENCE: &str = "api://AKSIdentityBinding";

@@ -85,17 +85,25 @@ impl Error {
         self.status() == Some(429)
     }
 
-    /// The fact that this error leaves behind: 403 is `Denied` with the missing action, everything else `Failed`.
+    /// The fact that this error leaves behind: a missing permission is `Denied` with the action, everything else
+    /// `Failed`.
     ///
     /// 404 is `Failed` too: whether a 404 means that a thing is absent depends on the question (a subscription that
     /// the caller may not see is a 404 as well), so the caller that knows says `Absent` itself.
     pub fn to_fact<T>(&self) -> Fact<T> {
         match self {
-            Self::Api(error) if error.status == 403 => Fact::Denied(Denied {
-                verb: error.action.clone().unwrap_or_else(|| error.code.clone()),
-                resource: error.scope.clone().unwrap_or_else(|| error.what.clone()),
-                namespace: None,
-            }),
+            Self::Api(error) if error.status == 403 => match (&error.action, &error.scope) {
+                (Some(verb), Some(resource)) => {
+                    Fact::Denied(Denied { verb: verb.clone(), resource: resource.clone(), namespace: None })
+                }
+                _ if error.has_code("Authorization_RequestDenied") => Fact::Denied(Denied {
+                    verb: "read".to_owned(),
+                    resource: "the directory (Microsoft Graph, Application.Read.All)".to_owned(),
+                    namespace: None,
+                }),
+                // A policy, a lock, a firewall: another permission would not help.
+                _ => Fact::Failed(self.to_string()),
+            },
             other => Fact::Failed(other.to_string()),
         }
     }

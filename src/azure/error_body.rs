@@ -1,22 +1,20 @@
 //! Reads the error bodies of ARM, Resource Graph and Microsoft Graph.
 
 use super::error::{ApiError, Error};
-use super::secret::without_tokens;
+use crate::azure::foreign::presentable;
 use http::HeaderMap;
 use serde_json::Value;
 use std::time::Duration;
-
-/// Longest message that is kept; a proxy's error page is no message.
-const MESSAGE_LIMIT: usize = 600;
 
 /// Makes the typed error of an answer that is not a success.
 pub(crate) fn read(what: &str, status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
     let json: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let error = member(&json, "error").unwrap_or(&json);
-    let text = |value: &Value, name: &str| member(value, name).and_then(Value::as_str).map(clean).unwrap_or_default();
+    let text =
+        |value: &Value, name: &str| member(value, name).and_then(Value::as_str).map(presentable).unwrap_or_default();
     let mut message = text(error, "message");
     if message.is_empty() && json.is_null() {
-        message = clean(String::from_utf8_lossy(body).trim());
+        message = presentable(&String::from_utf8_lossy(body));
     }
     let details = member(error, "details")
         .and_then(Value::as_array)
@@ -69,15 +67,6 @@ fn clock(text: &str) -> Option<Duration> {
 fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     let object = value.as_object()?;
     object.get(name).or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
-}
-
-fn clean(text: &str) -> String {
-    let mut text = without_tokens(text);
-    if let Some((end, _)) = text.char_indices().nth(MESSAGE_LIMIT) {
-        text.truncate(end);
-        text.push('…');
-    }
-    text
 }
 
 fn quoted_after<'a>(text: &'a str, before: &str) -> Option<&'a str> {
@@ -136,7 +125,7 @@ mod tests {
         let page = format!("<html>{}</html>", "é".repeat(2000));
         let error = error(502, &[], &page);
         assert_eq!((error.status, error.code.as_str()), (502, ""));
-        assert!(error.message.chars().count() <= MESSAGE_LIMIT + 1);
+        assert!(error.message.chars().count() < 700);
     }
 
     #[test]

@@ -3,16 +3,12 @@
 //! The token goes to the authority host over TLS and nowhere else. Of the access token that comes back only the
 //! claims that say who it is are read; then it is wiped.
 
-use super::authority::{Authority, EntraError, TokenFailure, request_token};
+use super::authority::{Authority, TokenFailure, TokenRefusal, request_token};
 use super::credential::scope;
 use super::error::Error;
-use super::secret::Secret;
 use super::transport::Transport;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
+use crate::token::jwt::{EntraClaims, Jwt, RawToken};
 use std::time::{Duration, Instant};
-use zeroize::Zeroizing;
 
 /// What is sent.
 #[derive(Clone, Copy)]
@@ -26,7 +22,7 @@ pub struct ExchangeRequest<'a> {
     /// The resource, with or without `/.default`.
     pub resource: &'a str,
     /// The service account's token.
-    pub assertion: &'a Secret,
+    pub assertion: &'a RawToken,
 }
 
 /// An exchange that Entra granted.
@@ -37,22 +33,7 @@ pub struct Exchanged {
     /// How long the access token lives.
     pub expires_in: Duration,
     /// Who it is; `None` where the access token is not one that can be read (some resources encrypt theirs).
-    pub identity: Option<TokenIdentity>,
-}
-
-/// Who an access token is for.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct TokenIdentity {
-    /// Object id of the service principal; of a managed identity the principal id.
-    pub oid: Option<String>,
-    /// Client id.
-    #[serde(alias = "azp")]
-    pub appid: Option<String>,
-    /// Tenant.
-    pub tid: Option<String>,
-    /// `xms_mirid`: the ARM id of a managed identity.
-    #[serde(rename = "xms_mirid")]
-    pub resource: Option<String>,
+    pub identity: Option<EntraClaims>,
 }
 
 /// An exchange that did not succeed.
@@ -61,7 +42,7 @@ pub enum Rejection {
     /// Entra said no.
     Entra {
         /// Its answer.
-        error: EntraError,
+        error: TokenRefusal,
         /// From sending to the whole answer.
         latency: Duration,
     },
@@ -92,8 +73,8 @@ impl Exchange {
 
     /// The AADSTS codes with how often each came and its first answer, the most frequent first. Answers without a
     /// code count as 0.
-    pub fn codes(&self) -> Vec<(u32, usize, &EntraError)> {
-        let mut codes: Vec<(u32, usize, &EntraError)> = Vec::new();
+    pub fn codes(&self) -> Vec<(u32, usize, &TokenRefusal)> {
+        let mut codes: Vec<(u32, usize, &TokenRefusal)> = Vec::new();
         for rejection in &self.rejected {
             if let Rejection::Entra { error, .. } = rejection {
                 let code = error.code().unwrap_or_default();
@@ -127,7 +108,8 @@ pub async fn exchange(transport: &Transport, request: &ExchangeRequest<'_>) -> R
         Ok(granted) => Ok(Exchanged {
             latency: start.elapsed(),
             expires_in: granted.expires_in,
-            identity: identity(&granted.token),
+            // Header and claims are read, and of these only who it is; then the token is wiped.
+            identity: Jwt::parse(&granted.token).ok().map(|token| token.claims.entra),
         }),
         Err(TokenFailure::Rejected(error)) => Err(Rejection::Entra { error, latency: start.elapsed() }),
         Err(TokenFailure::NoAnswer(error)) => Err(Rejection::NoAnswer(error)),
@@ -148,11 +130,4 @@ pub async fn sample(transport: &Transport, request: &ExchangeRequest<'_>, sample
         }
     }
     result
-}
-
-/// Reads the claims of the access token, and nothing else of it.
-fn identity(token: &Secret) -> Option<TokenIdentity> {
-    let payload = token.expose().split('.').nth(1)?;
-    let claims = Zeroizing::new(URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?);
-    serde_json::from_slice(&claims).ok()
 }

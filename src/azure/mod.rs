@@ -16,6 +16,7 @@ mod endpoints;
 mod error;
 mod error_body;
 mod exchange;
+mod foreign;
 mod graph;
 mod guid;
 mod identities;
@@ -23,19 +24,18 @@ mod proxy;
 mod resource_graph;
 mod resource_id;
 pub mod roles;
-mod secret;
 mod session;
 mod transport;
 mod vaults;
 mod wildcard;
 
-pub use authority::{Authority, EntraError};
-pub use cloud::{Cloud, CloudName, DEFAULT_AUDIENCE, IDENTITY_BINDING_AUDIENCE, Service};
+pub use authority::{Authority, TokenRefusal};
+pub use cloud::{Cloud, CloudName, IDENTITY_BINDING_AUDIENCE, Service};
 pub use clusters::{Extension, ExtensionStatus, KeyVaultAddOn, ManagedCluster};
 pub use credential::{AccessToken, Credential, CredentialError, CredentialKind, Wanted};
 pub use discover::{Discovered, Discovery, Found, Searched, Through};
 pub use error::{ApiError, Error, NoLogin};
-pub use exchange::{Exchange, ExchangeRequest, Exchanged, Rejection, TokenIdentity, exchange, sample};
+pub use exchange::{Exchange, ExchangeRequest, Exchanged, Rejection, exchange, sample};
 pub use graph::{Application, PrincipalKind, ServicePrincipal};
 pub use guid::{Guid, NotAGuid};
 pub use identities::{
@@ -44,11 +44,10 @@ pub use identities::{
 };
 pub use proxy::Proxies;
 pub use resource_id::{Covers, NotAnId, ResourceId, ScopeLevel};
-pub use secret::Secret;
 pub use transport::Transport;
 pub use vaults::{AccessPolicy, Vault};
 
-use crate::cluster::environment::Environment;
+use crate::cluster::Environment;
 use crate::model::fact::Fact;
 use arm::Arm;
 use clusters::Clusters;
@@ -122,6 +121,9 @@ pub struct Azure {
     inner: Arc<Inner>,
 }
 
+/// The identities of a subscription, once somebody has asked for them.
+type List = OnceCell<Arc<Vec<Identity>>>;
+
 struct Inner {
     session: Arc<Session>,
     arm: Arm,
@@ -135,7 +137,7 @@ struct Inner {
     conflict_pause: Duration,
     subscriptions: OnceCell<Vec<Subscription>>,
     /// The identities of a subscription, listed once in a run.
-    lists: Mutex<HashMap<Guid, Arc<OnceCell<Arc<Vec<Identity>>>>>>,
+    lists: Mutex<HashMap<Guid, Arc<List>>>,
     /// One write after the other for each identity.
     writes: Mutex<HashMap<ResourceId, Arc<Mutex<()>>>>,
 }
@@ -146,7 +148,13 @@ impl Azure {
     /// # Errors
     /// [`Error::NoLogin`], or an endpoint that cannot be asked.
     pub async fn connect(options: &Options, environment: &Environment) -> Result<Self, Error> {
-        let cloud = options.cloud.or_else(|| CloudName::of_cli(environment)).unwrap_or_default();
+        // The environment's authority counts where its login may be used; the CLI is set to a cloud of its own.
+        let of_environment = || {
+            let from_cli = options.credential == CredentialKind::Cli;
+            environment.text("AZURE_AUTHORITY_HOST").filter(|_| !from_cli).and_then(CloudName::of_authority)
+        };
+        let cloud =
+            options.cloud.or_else(of_environment).or_else(|| CloudName::of_cli(environment)).unwrap_or_default();
         let transport = Transport::new(options.request_timeout, Proxies::of(environment), options.extra_roots.clone())?;
         let ways = credential::select(options.credential, environment, &transport, &Authority::of_cloud(cloud));
         Self::with(options, cloud, transport, ways).await
@@ -268,6 +276,19 @@ impl Azure {
             Ok(Some(credentials)) => Fact::Known(credentials),
             Ok(None) => Fact::Absent,
             Err(error) => error.to_fact(),
+        }
+    }
+
+    /// The federated credentials of whatever a client id was found to be. `Absent` where it can have none, or is not
+    /// there any more; `NotAsked` where it was not found, or is another tenant's.
+    pub async fn credentials_of(&self, client: Guid, discovered: &Discovered) -> Fact<Vec<FederatedCredential>> {
+        match discovered {
+            Discovered::UserAssigned(found) | Discovered::ObjectIdOf(found) => {
+                self.federated_credentials(&found.id).await
+            }
+            Discovered::Application { .. } => self.application_credentials(client).await,
+            Discovered::SystemAssigned { .. } => Fact::Absent,
+            Discovered::ForeignApplication { .. } | Discovered::NotSeen => Fact::NotAsked,
         }
     }
 

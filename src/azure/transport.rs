@@ -6,12 +6,12 @@
 
 use super::error::Error;
 use super::proxy::Proxies;
-use super::secret::without_tokens;
+use crate::azure::foreign::presentable;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::HttpsConnector;
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
@@ -70,10 +70,12 @@ impl Transport {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
-        let mut direct = HttpConnector::new();
-        direct.enforce_http(false);
-        direct.set_nodelay(true);
-        let connector = HttpsConnector::from((Connector { direct, proxies: Arc::new(proxies) }, config));
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        let config = Arc::new(config);
+        let hop = HttpsConnector::from((tcp, Arc::clone(&config)));
+        let connector = HttpsConnector::from((Connector { hop, proxies: Arc::new(proxies) }, config));
         let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(30)).build(connector);
         Ok(Self { client, timeout })
     }
@@ -170,44 +172,60 @@ fn reason(error: &(dyn StdError + 'static)) -> String {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    without_tokens(&innermost.to_string())
+    let text = presentable(&innermost.to_string());
+    if text.contains("certificate") {
+        // A proxy that looks into TLS signs with an authority of its own.
+        return format!("{text} (if a proxy looks into TLS here, let the system trust its authority)");
+    }
+    text
 }
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// Opens a connection: straight, through an HTTP proxy's tunnel, or through a SOCKS proxy.
+/// Opens a connection: straight, through an HTTP proxy's tunnel, or through a SOCKS proxy. TLS to the target comes on
+/// top of it.
 #[derive(Clone)]
 struct Connector {
-    direct: HttpConnector,
+    /// The first hop: in clear text to the target or a proxy, over TLS to a proxy with https://.
+    hop: HttpsConnector<HttpConnector>,
     proxies: Arc<Proxies>,
 }
 
+type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+
 impl Service<Uri> for Connector {
-    type Response = TokioIo<TcpStream>;
+    type Response = Stream;
     type Error = BoxError;
-    type Future = BoxFuture<'static, Result<TokioIo<TcpStream>, BoxError>>;
+    type Future = BoxFuture<'static, Result<Stream, BoxError>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.direct.poll_ready(context).map_err(Into::into)
+        self.hop.poll_ready(context)
     }
 
     fn call(&mut self, target: Uri) -> Self::Future {
-        let mut direct = self.direct.clone();
+        let mut hop = self.hop.clone();
         let proxy = self.proxies.of_target(&target);
         Box::pin(async move {
-            let Some(proxy) = proxy? else { return direct.call(target).await.map_err(Into::into) };
-            if proxy.is_socks {
-                let mut socks = SocksV5::new(proxy.uri, direct);
-                if let Some((user, password)) = proxy.login {
-                    socks = socks.with_auth(user, password);
-                }
-                return socks.call(target).await.map_err(Into::into);
+            let Some(proxy) = proxy? else { return hop.call(plain(&target)?).await };
+            if proxy.uri.scheme_str() == Some("socks5") {
+                return SocksV5::new(plain(&proxy.uri)?, hop).call(target).await.map_err(Into::into);
             }
-            let mut tunnel = Tunnel::new(proxy.uri, direct);
+            let mut tunnel = Tunnel::new(proxy.uri, hop);
             if let Some(authorization) = proxy.authorization {
                 tunnel = tunnel.with_auth(authorization);
             }
             tunnel.call(target).await.map_err(Into::into)
         })
     }
+}
+
+/// Host and port of a URL with http://, so that the first hop adds no TLS of its own.
+fn plain(target: &Uri) -> Result<Uri, http::Error> {
+    let host = target.host().unwrap_or_default();
+    let port = target.port_u16().unwrap_or(match target.scheme_str() {
+        Some("https") => 443,
+        Some("socks5") => 1080,
+        _ => 80,
+    });
+    Uri::builder().scheme("http").authority(format!("{host}:{port}")).path_and_query("/").build()
 }

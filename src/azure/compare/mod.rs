@@ -3,18 +3,17 @@
 //! Pure. What is presented is either a real token's `iss`, `sub` and `aud`, or what the cluster is expected to put
 //! into one.
 
-mod difference;
+mod distance;
 mod flexible;
 mod usage;
 
-pub use difference::{Difference, Field, Why, split_subject};
 pub use flexible::evaluate;
 pub use usage::{
     AccountState, Contest, Mistake, Usage, automation_of_tags, contested, is_stale, mistaken_client_id, usage,
 };
 
 use super::identities::{FederatedCredential, LIMIT};
-use difference::compare_fields;
+use crate::token::difference::Difference;
 
 /// The credential that AKS creates for identity bindings, and manages alone.
 pub const IDENTITY_BINDING_NAME: &str = "aks-identity-binding";
@@ -22,7 +21,8 @@ pub const IDENTITY_BINDING_NAME: &str = "aks-identity-binding";
 /// From this many credentials on the limit is close.
 const CLOSE_TO_LIMIT: usize = LIMIT - 2;
 
-/// Differences up to this sum make a near miss; see [`Why::weight`].
+/// Weights up to this sum make a near miss: one slip of the pen and another account, or another workload of the same
+/// cluster.
 const NEAR: u32 = 3;
 
 /// What a token says.
@@ -54,7 +54,7 @@ pub enum Outcome<'a> {
     NearestMiss {
         /// The credential.
         credential: &'a FederatedCredential,
-        /// What differs, in the order issuer, subject, audience.
+        /// What differs, in the order issuer, subject, audience. `found` is the credential's, `expected` the token's.
         differences: Vec<Difference>,
     },
     /// None matches, and none comes close.
@@ -200,8 +200,7 @@ fn nearest<'a>(
     candidates
         .filter(|credential| credential.subject.is_some())
         .map(|credential| {
-            let differences = compare_fields(presented, credential);
-            let weight: u32 = differences.iter().map(|difference| difference.why.weight()).sum();
+            let (weight, differences) = distance::differences(presented, credential);
             (weight, differences, credential)
         })
         .filter(|(weight, ..)| *weight <= NEAR)

@@ -1,10 +1,11 @@
 //! The other direction: what a credential is for, who else writes it, and client ids that are none.
 
-use super::{is_identity_binding, split_subject};
+use super::is_identity_binding;
 use crate::azure::declared::{Declared, DeclaredCredential, writer_of};
 use crate::azure::guid::Guid;
 use crate::azure::identities::{FederatedCredential, Identity};
 use crate::azure::resource_id::ResourceId;
+use crate::token::difference::account as account_of;
 
 /// What is known about a service account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub fn usage(credential: &FederatedCredential, issuer: &str, account: &dyn Fn(&s
         return Usage::Elsewhere;
     }
     let Some(subject) = &credential.subject else { return Usage::Flexible };
-    let Some((namespace, name)) = split_subject(subject) else { return Usage::AccountMissing };
+    let Some((namespace, name)) = account_of(subject) else { return Usage::AccountMissing };
     match account(namespace, name) {
         AccountState::Used => Usage::Used,
         AccountState::Unused => Usage::Unused,
@@ -61,7 +62,7 @@ pub fn usage(credential: &FederatedCredential, issuer: &str, account: &dyn Fn(&s
 pub fn is_stale(credential: &FederatedCredential, known_issuers: &[&str]) -> bool {
     let bare = credential.issuer.trim().trim_end_matches('/');
     !is_identity_binding(credential)
-        && credential.subject.as_deref().is_some_and(|subject| split_subject(subject).is_some())
+        && credential.subject.as_deref().is_some_and(|subject| account_of(subject).is_some())
         && !known_issuers.iter().any(|known| known.trim_end_matches('/').eq_ignore_ascii_case(bare))
 }
 

@@ -1,9 +1,9 @@
 //! The login of the Azure Developer CLI: `azd auth token`.
 
-use super::super::secret::Secret;
 use super::command::{self, is_plain};
 use super::{AccessToken, Credential, CredentialError, Wanted};
-use crate::cluster::environment::Environment;
+use crate::cluster::Environment;
+use crate::token::jwt::RawToken;
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::time::{Duration, SystemTime};
@@ -58,7 +58,7 @@ impl Credential for DeveloperCli {
         }
         let answer: Answer = serde_json::from_slice(&output.stdout)
             .map_err(|_| CredentialError::failed("azd answered something else than JSON with a token", "update azd"))?;
-        let expires = answer.expires_on.map_or(SystemTime::now() + Duration::from_secs(300), SystemTime::from);
-        Ok(AccessToken::new(Secret::new(answer.token), expires))
+        let expires = answer.expires_on.map_or(SystemTime::now() + Duration::from_mins(5), SystemTime::from);
+        Ok(AccessToken::new(RawToken::new(answer.token), expires))
     }
 }

@@ -3,8 +3,8 @@
 //! Format: "Certificate credentials" of Microsoft's identity platform documentation: `alg` PS256, `x5t#S256` the
 //! base64url SHA-256 thumbprint, issuer and subject the client id, audience the token endpoint.
 
-use super::super::secret::Secret;
 use super::CredentialError;
+use crate::token::jwt::RawToken;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 const LIFETIME: u64 = 600;
 
 /// Reads a PEM file with a certificate and its RSA key, and signs an assertion for `client` with it.
-pub(super) fn assertion(path: &str, client: &str, endpoint: &str) -> Result<Secret, CredentialError> {
+pub(super) fn assertion(path: &str, client: &str, endpoint: &str) -> Result<RawToken, CredentialError> {
     let failed = |reason: &str| {
         CredentialError::failed(
             format!("AZURE_CLIENT_CERTIFICATE_PATH: {path}: {reason}"),
@@ -53,5 +53,5 @@ pub(super) fn assertion(path: &str, client: &str, endpoint: &str) -> Result<Secr
     key.sign(&RSA_PSS_SHA256, &random, token.as_bytes(), &mut signature).map_err(|_| failed("its key cannot sign"))?;
     token.push('.');
     token.push_str(&URL_SAFE_NO_PAD.encode(&signature));
-    Ok(Secret::new(std::mem::take(&mut *token)))
+    Ok(RawToken::new(std::mem::take(&mut *token)))
 }

@@ -2,10 +2,10 @@
 //!
 //! The CLI keeps tokens and refreshes them itself; the same token can come back until it has five minutes left.
 
-use super::super::secret::Secret;
 use super::command::{self, is_plain};
 use super::{AccessToken, Credential, CredentialError, Wanted};
-use crate::cluster::environment::Environment;
+use crate::cluster::Environment;
+use crate::token::jwt::RawToken;
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::time::{Duration, SystemTime};
@@ -64,7 +64,7 @@ impl Credential for AzureCli {
             )
         })?;
         let expires = expiry(&answer);
-        Ok(AccessToken::new(Secret::new(answer.access_token), expires))
+        Ok(AccessToken::new(RawToken::new(answer.access_token), expires))
     }
 }
 
@@ -96,7 +96,7 @@ fn expiry(answer: &Answer) -> SystemTime {
         .as_deref()
         .and_then(|text| text.parse::<jiff::civil::DateTime>().ok())
         .and_then(|local| local.to_zoned(jiff::tz::TimeZone::system()).ok())
-        .map_or(now + Duration::from_secs(300), |zoned| SystemTime::from(zoned.timestamp()))
+        .map_or(now + Duration::from_mins(5), |zoned| SystemTime::from(zoned.timestamp()))
 }
 
 #[cfg(test)]
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(expiry(&both), SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_283_462));
         let old: Answer =
             serde_json::from_str(r#"{"accessToken":"t","expiresOn":"2026-11-21 17:51:02.000000"}"#).unwrap();
-        let day = Duration::from_secs(86_400);
+        let day = Duration::from_hours(24);
         let utc = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_283_462);
         assert!(expiry(&old) > utc - day && expiry(&old) < utc + day);
         let none: Answer = serde_json::from_str(r#"{"accessToken":"t"}"#).unwrap();

@@ -1,8 +1,8 @@
 //! Runs a login's own program: `az`, `azd`.
 
-use super::super::secret::without_tokens;
 use super::CredentialError;
-use crate::cluster::environment::Environment;
+use crate::azure::foreign::presentable;
+use crate::cluster::Environment;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -58,7 +58,7 @@ pub(super) async fn run(
     Ok(Some(Output {
         success: output.status.success(),
         stdout: Zeroizing::new(output.stdout),
-        stderr: without_tokens(&stderr.join(" ")).chars().take(500).collect(),
+        stderr: presentable(&stderr.join(" ")).chars().take(500).collect(),
     }))
 }
 

@@ -1,12 +1,13 @@
 //! A service principal or a federated token that the environment names, with the variables of Microsoft's SDKs.
 
 use super::super::authority::{Authority, TokenFailure, request_token};
-use super::super::secret::Secret;
 use super::super::transport::Transport;
 use super::{AccessToken, Credential, CredentialError, Wanted, certificate};
-use crate::cluster::environment::Environment;
+use crate::cluster::Environment;
+use crate::token::jwt::RawToken;
 use async_trait::async_trait;
 use std::time::SystemTime;
+use zeroize::Zeroizing;
 
 /// The form field that says what kind of proof `client_assertion` is (RFC 7523).
 pub(in super::super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -29,8 +30,8 @@ pub(super) struct FromEnvironment {
 
 /// What proves who the client is.
 enum Proof {
-    Secret(Secret),
-    Assertion(Secret),
+    Secret(Zeroizing<String>),
+    Assertion(RawToken),
 }
 
 impl FromEnvironment {
@@ -42,7 +43,7 @@ impl FromEnvironment {
         let variable = |name| self.environment.text(name);
         if self.which == Which::Any {
             if let Some(secret) = variable("AZURE_CLIENT_SECRET") {
-                return Ok(Proof::Secret(Secret::new(secret.to_owned())));
+                return Ok(Proof::Secret(Zeroizing::new(secret.to_owned())));
             }
             if let Some(path) = variable("AZURE_CLIENT_CERTIFICATE_PATH") {
                 return certificate::assertion(path, client, endpoint).map(Proof::Assertion);
@@ -55,7 +56,7 @@ impl FromEnvironment {
                     "name a file that holds a service account token",
                 )
             })?;
-            return Ok(Proof::Assertion(Secret::new(token).trimmed()));
+            return Ok(Proof::Assertion(RawToken::new(token)));
         }
         let wanted = match self.which {
             Which::Any => "AZURE_CLIENT_SECRET, AZURE_CLIENT_CERTIFICATE_PATH or AZURE_FEDERATED_TOKEN_FILE",
@@ -93,7 +94,7 @@ impl Credential for FromEnvironment {
         let scope = wanted.scope();
         let mut form = vec![("scope", scope.as_str()), ("client_id", client)];
         match &proof {
-            Proof::Secret(secret) => form.push(("client_secret", secret.expose())),
+            Proof::Secret(secret) => form.push(("client_secret", secret.as_str())),
             Proof::Assertion(assertion) => {
                 form.extend([("client_assertion_type", ASSERTION_TYPE), ("client_assertion", assertion.expose())]);
             }

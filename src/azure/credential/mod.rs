@@ -17,7 +17,7 @@ pub(crate) use token::Tokens;
 
 use super::authority::Authority;
 use super::transport::Transport;
-use crate::cluster::environment::Environment;
+use crate::cluster::Environment;
 use async_trait::async_trait;
 use std::fmt;
 

@@ -1,29 +1,29 @@
 //! Access tokens, and the cache that keeps them for one run.
 
 use super::super::error::{Error, NoLogin};
-use super::super::secret::Secret;
 use super::{Credential, Wanted};
+use crate::token::jwt::RawToken;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
 
 /// A token that ends sooner than this is fetched anew, so that it does not end while a request is on its way.
-const MARGIN: Duration = Duration::from_secs(60);
+const MARGIN: Duration = Duration::from_mins(1);
 
 /// A bearer token and its end. No `Debug`.
 pub struct AccessToken {
-    secret: Secret,
+    secret: RawToken,
     expires: SystemTime,
 }
 
 impl AccessToken {
     /// Takes a token over.
-    pub fn new(secret: Secret, expires: SystemTime) -> Self {
+    pub fn new(secret: RawToken, expires: SystemTime) -> Self {
         Self { secret, expires }
     }
 
-    pub(crate) fn secret(&self) -> &Secret {
+    pub(crate) fn secret(&self) -> &RawToken {
         &self.secret
     }
 

@@ -37,7 +37,7 @@ impl Tls {
         let ca = params.self_signed(&ca_key)?;
         let issuer = rcgen::Issuer::new(params, ca_key);
         let key = rcgen::KeyPair::generate()?;
-        let names = ["127.0.0.1", "localhost", "::1"].map(str::to_owned);
+        let names = ["127.0.0.1", "localhost", "::1", "azure.invalid"].map(str::to_owned);
         let certificate = rcgen::CertificateParams::new(names)?.signed_by(&key, &issuer)?;
         let private = PrivateKeyDer::try_from(key.serialize_der()).map_err(anyhow::Error::msg)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -1,10 +1,11 @@
 //! Near misses: every way in which a credential can differ from a token.
 
 use kubectl_wi::azure::compare::{
-    AccountState, Comparison, Contest, Field, Mistake, Never, Outcome, Presented, Room, Usage, Why, automation_of_tags,
-    compare, contested, is_identity_binding, is_stale, mistaken_client_id, usage,
+    AccountState, Comparison, Contest, Mistake, Never, Outcome, Presented, Room, Usage, automation_of_tags, compare,
+    contested, is_identity_binding, is_stale, mistaken_client_id, usage,
 };
-use kubectl_wi::azure::{CloudName, FederatedCredential, Guid, Identity, ResourceId, declared};
+use kubectl_wi::azure::{FederatedCredential, Guid, Identity, ResourceId, declared};
+use kubectl_wi::token::difference::{Field, Reason};
 use std::collections::BTreeMap;
 use wi_test_azure::examples::{AUDIENCE, CLIENT, IDENTITY, ISSUER, PRINCIPAL, SUBJECT, TENANT};
 
@@ -31,14 +32,20 @@ fn alone(credentials: &[FederatedCredential]) -> Comparison<'_> {
 }
 
 /// The differences of the nearest miss; `None` where nothing comes near.
-fn miss(credential: FederatedCredential) -> Option<Vec<(Field, Why)>> {
+fn miss(credential: FederatedCredential) -> Option<Vec<(Field, Option<Reason>)>> {
     let credentials = [credential];
     match alone(&credentials).outcome {
         Outcome::NearestMiss { differences, .. } => {
             for difference in &differences {
-                assert_ne!(difference.token, difference.credential);
+                let expected = match difference.field {
+                    Field::Issuer => ISSUER,
+                    Field::Subject => SUBJECT,
+                    _ => AUDIENCE,
+                };
+                assert_eq!(difference.expected, expected, "the token's value is the expected one");
+                assert_ne!(difference.found, expected);
             }
-            Some(differences.into_iter().map(|difference| (difference.field, difference.why)).collect())
+            Some(differences.into_iter().map(|difference| (difference.field, difference.reason)).collect())
         }
         Outcome::None => None,
         other => panic!("{other:?}"),
@@ -56,80 +63,96 @@ fn the_same_to_the_letter_matches_and_nothing_else_does() {
 #[test]
 fn every_near_miss_of_the_issuer_is_named() {
     let bare = ISSUER.trim_end_matches('/');
-    for (issuer, why) in [
-        (bare.to_owned(), Why::TrailingSlash),
-        (format!("{ISSUER}/"), Why::TrailingSlash),
-        (format!(" {ISSUER}"), Why::WhiteSpace),
-        (format!("{ISSUER}\n"), Why::WhiteSpace),
-        (ISSUER.replace("eastus", "EastUS"), Why::LetterCase),
-        (bare.to_uppercase(), Why::TrailingSlash),
-        (ISSUER.replace("https://", "http://"), Why::Scheme),
-        (ISSUER.replace("eastus", "westeurope"), Why::OtherRegion),
-        (ISSUER.replace("11111111-2222", "99999999-2222"), Why::OtherCluster),
-        (ISSUER.replace("b6c948ef", "c7c948ef"), Why::OtherCluster),
-        ("https://oidc.prod-aks.azure.com/11111111-2222-3333-4444-555555555555/".to_owned(), Why::OtherCluster),
-        ("https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF".to_owned(), Why::OtherCluster),
-        ("https://container.googleapis.com/v1/projects/p/locations/l/clusters/c".to_owned(), Why::OtherCluster),
-        ("https://kubernetes.default.svc.cluster.local".to_owned(), Why::ClusterInternalIssuer),
-        (ISSUER.replace("prod-aks", "prod-ask"), Why::TypingError),
+    for (issuer, reason) in [
+        (bare.to_owned(), Some(Reason::SlashMissing)),
+        // Two slashes have no name of their own; the marks show the second one.
+        (format!("{ISSUER}/"), None),
+        (format!(" {ISSUER}"), Some(Reason::WhiteSpace)),
+        (format!("{ISSUER}\n"), Some(Reason::WhiteSpace)),
+        (format!("\"{ISSUER}\""), Some(Reason::Quotes)),
+        (ISSUER.replace("eastus", "EastUS"), Some(Reason::Case)),
+        (ISSUER.replace("https://", "http://"), Some(Reason::Scheme)),
+        (format!("{bare}/.well-known/openid-configuration"), Some(Reason::Document)),
+        (ISSUER.replace("eastus", "westeurope"), Some(Reason::Region)),
+        (ISSUER.replace("11111111-2222", "99999999-2222"), Some(Reason::Cluster)),
+        (ISSUER.replace("b6c948ef", "c7c948ef"), Some(Reason::Tenant)),
+        ("https://oidc.prod-aks.azure.com/11111111-2222-3333-4444-555555555556/".to_owned(), Some(Reason::Host)),
+        ("https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF".to_owned(), Some(Reason::Host)),
+        ("https://container.googleapis.com/v1/projects/p/locations/l/clusters/c".to_owned(), Some(Reason::Host)),
+        ("https://kubernetes.default.svc.cluster.local".to_owned(), Some(Reason::InCluster)),
+        (ISSUER.replace("oic.prod-aks", "oic.prod-ask"), Some(Reason::Host)),
+        ("${OIDC_ISSUER}".to_owned(), Some(Reason::Placeholder)),
     ] {
-        assert_eq!(miss(credential(&issuer, SUBJECT, AUDIENCE)), Some(vec![(Field::Issuer, why)]), "{issuer}");
+        assert_eq!(miss(credential(&issuer, SUBJECT, AUDIENCE)), Some(vec![(Field::Issuer, reason)]), "{issuer}");
     }
+    // The other way round: a token without the slash.
+    let token = Presented { issuer: bare.to_owned(), ..presented() };
+    let credentials = [credential(ISSUER, SUBJECT, AUDIENCE)];
+    let Outcome::NearestMiss { differences, .. } = compare(&token, &credentials, &|_| false).outcome else { panic!() };
+    assert_eq!(differences[0].reason, Some(Reason::SlashExtra));
+    // Slash and case at once are two slips, and no other cluster.
+    assert!(miss(credential(&bare.to_uppercase(), SUBJECT, AUDIENCE)).is_some());
     assert_eq!(miss(credential("https://token.actions.githubusercontent.com", SUBJECT, AUDIENCE)), None);
 }
 
 #[test]
 fn every_near_miss_of_the_subject_is_named() {
-    for (subject, why) in [
-        ("system:serviceaccount:ns1:sa1 ", Why::WhiteSpace),
-        ("system:serviceaccount:NS1:sa1", Why::LetterCase),
-        ("System:ServiceAccount:ns1:sa1", Why::LetterCase),
-        ("system:serviceaccount:sa1:ns1", Why::Swapped),
-        ("system:serviceaccount:ns1:*", Why::Wildcard),
-        ("system:serviceaccount:*:sa1", Why::Wildcard),
-        ("system:serviceaccount:ns2:sa1", Why::OtherNamespace),
-        ("system:serviceaccount:ns1:backend", Why::OtherAccount),
-        ("system:serviceaccount:other:backend", Why::OtherWorkload),
-        ("system:serviceaccount:ns1/sa1", Why::MalformedSubject),
-        ("system:serviceaccounts:ns1:sa1", Why::MalformedSubject),
-        ("ns1:sa1", Why::MalformedSubject),
-        ("serviceaccount:ns1:sa1", Why::MalformedSubject),
-        ("system:serviceaccount:ns1:sa1/", Why::TypingError),
+    for (subject, reason) in [
+        ("system:serviceaccount:ns1:sa1 ", Reason::WhiteSpace),
+        ("system:serviceaccount:NS1:sa1", Reason::Case),
+        ("System:ServiceAccount:ns1:sa1", Reason::Case),
+        ("system:serviceaccount:sa1:ns1", Reason::Swapped),
+        ("system:serviceaccount:ns1:*", Reason::Wildcard),
+        ("system:serviceaccount:*:sa1", Reason::Wildcard),
+        ("system:serviceaccount:ns2:sa1", Reason::Namespace),
+        ("system:serviceaccount:ns1:backend", Reason::Account),
+        ("system:serviceaccount:other:backend", Reason::NamespaceAndAccount),
+        ("system:serviceaccount:ns1/sa1", Reason::SubjectForm),
+        ("system:serviceaccounts:ns1:sa1", Reason::SubjectForm),
+        ("ns1:sa1", Reason::SubjectForm),
+        ("serviceaccount:ns1:sa1", Reason::SubjectForm),
+        ("system:serviceaccount:${NAMESPACE}:sa1", Reason::Placeholder),
     ] {
-        assert_eq!(miss(credential(ISSUER, subject, AUDIENCE)), Some(vec![(Field::Subject, why)]), "{subject}");
+        let expected = Some(vec![(Field::Subject, Some(reason))]);
+        assert_eq!(miss(credential(ISSUER, subject, AUDIENCE)), expected, "{subject}");
     }
     assert_eq!(miss(credential(ISSUER, "repo:contoso/app:ref:refs/heads/main", AUDIENCE)), None);
-    // A slip in a longer name is a slip, and not another account.
+    assert_eq!(miss(credential(ISSUER, "repo:contoso/app:*", AUDIENCE)), None);
+}
+
+#[test]
+fn a_typing_error_is_nearer_than_another_account() {
     let token = Presented { subject: "system:serviceaccount:velero:velero-server".to_owned(), ..presented() };
-    for (subject, why) in [
-        ("system:serviceaccount:velero:velero-sever", Why::TypingError),
-        ("system:serviceaccount:velero:velero", Why::OtherAccount),
-    ] {
-        let credentials = [credential(ISSUER, subject, AUDIENCE)];
-        let Outcome::NearestMiss { differences, .. } = compare(&token, &credentials, &|_| false).outcome else {
-            panic!()
-        };
-        assert_eq!(differences[0].why, why, "{subject}");
-    }
+    let of = |name: &str, subject: &str| FederatedCredential {
+        name: name.to_owned(),
+        ..credential(ISSUER, subject, AUDIENCE)
+    };
+    let credentials = [
+        of("account", "system:serviceaccount:velero:velero"),
+        of("typo", "system:serviceaccount:velero:velero-sever"),
+        of("namespace", "system:serviceaccount:backup:velero-server"),
+    ];
+    let Outcome::NearestMiss { credential, .. } = compare(&token, &credentials, &|_| false).outcome else { panic!() };
+    assert_eq!(credential.name, "typo");
 }
 
 #[test]
 fn every_near_miss_of_the_audience_is_named() {
-    for (audience, why) in [
-        ("api://AzureADTokenExchange ", Why::WhiteSpace),
-        ("api://AzureADTokenExchange/", Why::TrailingSlash),
-        ("api://azureadtokenexchange", Why::LetterCase),
-        ("api://AzureADTokenExchangeChina", Why::CloudAudience(CloudName::China)),
-        ("api://AzureADTokenExchangeUSGov", Why::CloudAudience(CloudName::UsGov)),
-        ("api://AKSIdentityBinding", Why::IdentityBindingAudience),
-        ("api://AzureADTokenExchang", Why::TypingError),
-        ("https://my-audience", Why::OtherAudience),
-        ("", Why::NoAudience),
+    for (audience, reason) in [
+        ("api://AzureADTokenExchange ", Some(Reason::WhiteSpace)),
+        ("api://azureadtokenexchange", Some(Reason::Case)),
+        ("api://AzureADTokenExchangeChina", Some(Reason::Cloud)),
+        ("api://AzureADTokenExchangeUSGov", Some(Reason::Cloud)),
+        ("api://AKSIdentityBinding", Some(Reason::IdentityBinding)),
+        ("AzureADTokenExchange", Some(Reason::Scheme)),
+        ("api://AzureADTokenExchang", None),
+        ("https://my-audience", None),
     ] {
-        assert_eq!(miss(credential(ISSUER, SUBJECT, audience)), Some(vec![(Field::Audience, why)]), "{audience}");
+        let expected = Some(vec![(Field::Audience, reason)]);
+        assert_eq!(miss(credential(ISSUER, SUBJECT, audience)), expected, "{audience}");
     }
     let none = FederatedCredential { audiences: Vec::new(), ..credential(ISSUER, SUBJECT, "") };
-    assert_eq!(miss(none), Some(vec![(Field::Audience, Why::NoAudience)]));
+    assert_eq!(miss(none).map(|differences| differences[0].0), Some(Field::Audience));
     // Both sides agree on a custom one: that is a match.
     let custom = [credential(ISSUER, SUBJECT, "custom")];
     let token = Presented { audience: "custom".to_owned(), ..presented() };
@@ -139,7 +162,7 @@ fn every_near_miss_of_the_audience_is_named() {
 #[test]
 fn several_slips_are_one_near_miss_and_two_strangers_are_none() {
     let both = miss(credential(ISSUER.trim_end_matches('/'), "system:serviceaccount:NS1:sa1", AUDIENCE));
-    assert_eq!(both, Some(vec![(Field::Issuer, Why::TrailingSlash), (Field::Subject, Why::LetterCase)]));
+    assert_eq!(both, Some(vec![(Field::Issuer, Some(Reason::SlashMissing)), (Field::Subject, Some(Reason::Case))]));
     let other = ISSUER.replace("11111111-2222", "99999999-2222");
     assert_eq!(miss(credential(&other, "system:serviceaccount:ns1:backend", AUDIENCE)), None);
     assert_eq!(miss(credential("https://gitlab.example", "project_path:x", "https://gitlab.example")), None);

@@ -2,6 +2,7 @@
 
 use super::support::{Lab, mi1};
 use kubectl_wi::azure::Guid;
+use kubectl_wi::model::fact::Fact;
 use wi_test_azure::{Answer, Credential, Fault, Tenant, examples, file};
 
 const EXPRESSION: &str = "claims['sub'] matches 'system:serviceaccount:ns1:*'";
@@ -122,14 +123,14 @@ async fn application_credentials_are_read_over_all_pages() {
 async fn graph_s_errors_are_reasons() {
     let lab = Lab::with(Tenant::example(), |options| options.longest_wait = std::time::Duration::ZERO).await;
     let application = Guid::parse(examples::APPLICATION).unwrap();
-    for (path, said) in [
-        ("graph/graph-403-Authorization_RequestDenied.json", "Authorization_RequestDenied"),
-        ("graph/graph-429-TooManyRequests.json", "TooManyRequests"),
-    ] {
-        lab.emulator.fault(Fault::on("federatedIdentityCredentials", Answer::recorded(path)));
-        let fact = lab.azure.application_credentials(application).await;
-        assert!(fact.why().unwrap().contains(said), "{fact:?}");
-    }
+    let denied = Answer::recorded("graph/graph-403-Authorization_RequestDenied.json");
+    lab.emulator.fault(Fault::on("federatedIdentityCredentials", denied));
+    let fact = lab.azure.application_credentials(application).await;
+    assert!(matches!(&fact, Fact::Denied(denied) if denied.resource.contains("Application.Read.All")), "{fact:?}");
+    let throttled = Answer::recorded("graph/graph-429-TooManyRequests.json");
+    lab.emulator.fault(Fault::on("federatedIdentityCredentials", throttled));
+    let fact = lab.azure.application_credentials(application).await;
+    assert!(fact.why().unwrap().contains("429 TooManyRequests"), "{fact:?}");
     lab.emulator.fault(
         Fault::on("federatedIdentityCredentials", Answer::recorded("graph/graph-401-InvalidAuthenticationToken.json"))
             .times(2),

@@ -73,7 +73,12 @@ async fn what_may_not_be_searched_is_said_with_the_missing_action() {
     let discovery = lab.azure.discover(&[client()]).await;
     assert_eq!(discovery.identities[&client()], Discovered::NotSeen);
     let said = discovery.searched.to_string();
-    assert!(said.contains("not the directory (no permission to Authorization_RequestDenied"), "{said}");
+    assert!(
+        said.contains(
+            "not the directory (no permission to read the directory (Microsoft Graph, Application.Read.All))"
+        ),
+        "{said}"
+    );
     assert!(said.contains(&format!("not subscription Pay-As-You-Go (no permission to {action}")), "{said}");
     lab.assert_proper();
 }

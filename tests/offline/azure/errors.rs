@@ -76,7 +76,7 @@ async fn not_there_is_absent_and_not_to_be_seen_is_not() {
 #[tokio::test]
 async fn an_unreachable_or_broken_azure_is_a_reason_and_no_panic() {
     let lab =
-        Lab::with(Tenant::example(), |options| options.request_timeout = std::time::Duration::from_millis(300)).await;
+        Lab::with(Tenant::example(), |options| options.request_timeout = std::time::Duration::from_millis(1500)).await;
     // A connection that breaks once is tried again.
     lab.emulator.fault(Fault::hang_up("mi1"));
     assert!(lab.azure.identity(&mi1()).await.known().is_some());
@@ -88,9 +88,9 @@ async fn an_unreachable_or_broken_azure_is_a_reason_and_no_panic() {
     assert!(matches!(&fact, Fact::Failed(why) if why.contains("127.0.0.1")), "{fact:?}");
     // The time limit is spent once.
     let before = lab.requests().len();
-    lab.emulator.fault(Fault::late("mi1", std::time::Duration::from_secs(2)).times(4));
+    lab.emulator.fault(Fault::late("mi1", std::time::Duration::from_secs(6)).times(4));
     let fact = lab.azure.identity(&mi1()).await;
-    assert!(matches!(&fact, Fact::Failed(why) if why.contains("no answer within 0.3 s")), "{fact:?}");
+    assert!(matches!(&fact, Fact::Failed(why) if why.contains("no answer within 1.5 s")), "{fact:?}");
     assert_eq!(lab.requests().len() - before, 1);
 }
 

@@ -2,8 +2,9 @@
 
 use kubectl_wi::azure::compare::{Presented, compare};
 use kubectl_wi::azure::{
-    Authority, Exchange, ExchangeRequest, Exchanged, Proxies, Rejection, Secret, Transport, exchange, sample,
+    Authority, Exchange, ExchangeRequest, Exchanged, Proxies, Rejection, Transport, exchange, sample,
 };
+use kubectl_wi::token::jwt::RawToken;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use wi_test_azure::{Answer, Credential, Emulator, Fault, SigningKey, Tenant, examples, file, token};
@@ -29,7 +30,7 @@ impl Lab {
         resource: &str,
         assertion: &str,
     ) -> Result<Exchanged, Rejection> {
-        let assertion = Secret::new(assertion.to_owned());
+        let assertion = RawToken::new(assertion.to_owned());
         let request =
             ExchangeRequest { authority: &self.authority, tenant, client_id: client, resource, assertion: &assertion };
         exchange(&self.transport, &request).await
@@ -70,10 +71,10 @@ async fn a_good_token_becomes_the_identity() {
     let lab = Lab::start(Tenant::example()).await;
     let granted = lab.exchange(&good()).await.unwrap();
     let identity = granted.identity.unwrap();
-    assert_eq!(identity.oid.as_deref(), Some(examples::PRINCIPAL));
-    assert_eq!(identity.appid.as_deref(), Some(examples::CLIENT));
-    assert_eq!(identity.tid.as_deref(), Some(examples::TENANT));
-    assert!(identity.resource.unwrap().ends_with("/userAssignedIdentities/mi1"));
+    assert_eq!(identity.object_id.as_deref(), Some(examples::PRINCIPAL));
+    assert_eq!(identity.client_id.as_deref(), Some(examples::CLIENT));
+    assert_eq!(identity.tenant_id.as_deref(), Some(examples::TENANT));
+    assert!(identity.resource_id.unwrap().ends_with("/userAssignedIdentities/mi1"));
     assert_eq!(granted.expires_in, Duration::from_secs(86_399));
     assert!(granted.latency > Duration::ZERO);
 
@@ -217,10 +218,11 @@ async fn every_entra_body_is_read() {
         lab.emulator.fault(Fault::on("/oauth2/v2.0/token", answer));
         let Err(Rejection::Entra { error, .. }) = lab.exchange(&good()).await else { panic!("{body}") };
         assert_eq!(u64::from(error.status), status);
-        assert_eq!(json!(error.codes), body["error_codes"], "{body}");
-        assert_eq!(json!(error.error), body["error"]);
-        assert_eq!(json!(error.trace_id), body["trace_id"]);
-        assert_eq!(json!(error.correlation_id), body["correlation_id"]);
+        let entra = error.entra.unwrap();
+        assert_eq!(json!(entra.codes), body["error_codes"], "{body}");
+        assert_eq!(json!(entra.error), body["error"]);
+        assert_eq!(json!(entra.trace_id), body["trace_id"]);
+        assert_eq!(json!(entra.correlation_id), body["correlation_id"]);
         assert!(!error.message.contains("Trace ID") && !error.message.starts_with("AADSTS"), "{}", error.message);
         assert!(body["error_description"].as_str().unwrap().contains(error.message.trim_end_matches('…')), "{body}");
     }
@@ -231,7 +233,7 @@ async fn samples_are_counted() {
     let mut tenant = Tenant::example();
     tenant.flaky_every = 3;
     let lab = Lab::start(tenant).await;
-    let assertion = Secret::new(good());
+    let assertion = RawToken::new(good());
     let request = ExchangeRequest {
         authority: &lab.authority,
         tenant: examples::TENANT,
@@ -243,7 +245,10 @@ async fn samples_are_counted() {
     assert_eq!((result.granted.len(), result.rejected.len()), (5, 2));
     let codes = result.codes();
     assert_eq!((codes.len(), codes[0].0, codes[0].1), (1, 700_213, 2));
-    assert_eq!(codes[0].2.correlation_id.as_deref(), Some("aaaa0000-bb11-2222-33cc-444444dddddd"));
+    assert_eq!(
+        codes[0].2.entra.as_ref().unwrap().correlation_id.as_deref(),
+        Some("aaaa0000-bb11-2222-33cc-444444dddddd")
+    );
     let (least, median, most) = result.latency().unwrap();
     assert!(least <= median && median <= most && least > Duration::ZERO);
     assert_eq!(Exchange::default().latency(), None);
@@ -253,14 +258,17 @@ async fn samples_are_counted() {
 
 #[tokio::test]
 async fn a_new_credential_is_not_seen_at_once_and_asking_early_prolongs_that() {
-    let mut tenant = Tenant::example();
-    tenant.propagation = Duration::from_millis(400);
-    tenant.identities[0].credentials[0].visible_from = Some(Instant::now() + tenant.propagation);
-    let lab = Lab::start(tenant).await;
+    let lab = Lab::start(Tenant::example()).await;
+    let hour = Duration::from_hours(1);
+    let first = Instant::now() + hour;
+    lab.emulator.change(|tenant| {
+        tenant.propagation = hour;
+        tenant.identities[0].credentials[0].visible_from = Some(first);
+    });
     assert_eq!(code(lab.exchange(&good()).await), 70_025);
-    tokio::time::sleep(Duration::from_millis(250)).await;
-    assert_eq!(code(lab.exchange(&good()).await), 70_025, "the early question prolonged it");
-    tokio::time::sleep(Duration::from_millis(450)).await;
+    let then = lab.emulator.change(|tenant| tenant.identities[0].credentials[0].visible_from).unwrap();
+    assert!(then > first, "the early question prolongs it");
+    lab.emulator.change(|tenant| tenant.identities[0].credentials[0].visible_from = Some(Instant::now()));
     assert!(lab.exchange(&good()).await.is_ok());
 }
 
@@ -272,7 +280,7 @@ async fn no_answer_is_no_rejection() {
     assert!(error.to_string().contains("127.0.0.1 could not be reached"), "{error}");
     // Without the emulator's authority its certificate is not trusted.
     let transport = Transport::new(Duration::from_secs(5), Proxies::none(), Vec::new()).unwrap();
-    let assertion = Secret::new(good());
+    let assertion = RawToken::new(good());
     let request = ExchangeRequest {
         authority: &lab.authority,
         tenant: examples::TENANT,

@@ -2,7 +2,7 @@
 
 use super::support::{mi1, options};
 use kubectl_wi::azure::{Azure, CredentialKind, Error, Options};
-use kubectl_wi::cluster::environment::Environment;
+use kubectl_wi::cluster::Environment;
 use wi_test_azure::{Application, Emulator, SigningKey, Tenant, examples, token};
 
 /// The endpoint over TLS, as a login from the environment needs its authority.
@@ -274,7 +274,7 @@ mod programs {
             ("echo '{\"accessToken\": 7, \"secret\": \"hunter2\"}'", "something else than JSON"),
             ("echo hunter2", "something else than JSON"),
             ("exit 3", "said nothing"),
-            ("echo 'eyJhbGciOiJSUzI1NiJ9.hunter2hunter2hunter2.x broke' >&2; exit 1", "(token) broke"),
+            ("echo 'eyJhbGciOiJSUzI1NiJ9.hunter2hunter2hunter2.x broke' >&2; exit 1", "[hidden] broke"),
         ] {
             install(directory.path(), "az", script);
             let error = refused(&options, &environment).await;

@@ -9,6 +9,7 @@ mod discover;
 mod errors;
 mod exchange;
 mod login;
+mod network;
 mod requests;
 mod roles;
 mod secrets;

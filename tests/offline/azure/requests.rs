@@ -152,7 +152,7 @@ async fn resource_graph_is_asked_word_for_word_as_documented() {
     lab.emulator.forget();
     lab.azure.discover(&[Guid::parse("00000000-1111-4111-8111-000000000009").unwrap()]).await;
     let sent = lab.requests();
-    let coverage = sent.iter().filter(|request| request.method == "POST").next_back().unwrap();
+    let coverage = sent.iter().rfind(|request| request.method == "POST").unwrap();
     let documented = file("graph/resourcegraph-200-coverage-subscriptions.json");
     assert_eq!(coverage.body["query"], documented["request"]["body"]["query"]);
     assert_eq!(coverage.body["options"], documented["request"]["body"]["options"]);

@@ -3,9 +3,10 @@
 use super::support::{Lab, client, mi1, options, principal};
 use kubectl_wi::azure::{
     AccessToken, Authority, Azure, CredentialBody, CredentialKind, CredentialName, ExchangeRequest, Expected, Options,
-    Proxies, Secret, Transport, sample,
+    Proxies, Transport, sample,
 };
-use kubectl_wi::cluster::environment::Environment;
+use kubectl_wi::cluster::Environment;
+use kubectl_wi::token::jwt::RawToken;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -29,11 +30,11 @@ macro_rules! lacks {
     };
 }
 
-lacks!(Secret, std::fmt::Debug);
-lacks!(Secret, std::fmt::Display);
-lacks!(Secret, Clone);
+lacks!(RawToken, Clone);
+lacks!(RawToken, serde::Serialize);
 lacks!(AccessToken, std::fmt::Debug);
 lacks!(AccessToken, std::fmt::Display);
+lacks!(AccessToken, Clone);
 lacks!(Azure, std::fmt::Debug);
 lacks!(Transport, std::fmt::Debug);
 lacks!(Proxies, std::fmt::Debug);
@@ -147,7 +148,7 @@ async fn no_token_is_in_any_log_or_debug_output() {
     let lab = Emulator::start(Tenant::example()).await.unwrap();
     let transport = Transport::new(Duration::from_secs(5), Proxies::none(), vec![lab.ca()]).unwrap();
     let authority = Authority::given(&lab.authority()).unwrap();
-    let assertion = Secret::new(token(&SigningKey::ISSUER, examples::ISSUER, examples::SUBJECT, examples::AUDIENCE));
+    let assertion = RawToken::new(token(&SigningKey::ISSUER, examples::ISSUER, examples::SUBJECT, examples::AUDIENCE));
     let request = ExchangeRequest {
         authority: &authority,
         tenant: examples::TENANT,
@@ -167,7 +168,7 @@ async fn no_token_is_in_any_log_or_debug_output() {
     arm.emulator.fault(Fault::on("/mi1", page.clone()).always());
     let _ = writeln!(said, "{:?}", arm.azure.identity(&mi1()).await);
     assert_clean("the output", &said);
-    assert!(said.contains("(token)"), "the quoted tokens were seen and cut");
+    assert!(said.contains("[hidden]"), "the quoted tokens were seen and cut");
 
     let logged = log.0.lock().unwrap().clone();
     assert_clean("the log", &logged);
@@ -183,7 +184,7 @@ async fn a_proxy_s_password_is_not_shown() {
     let proxies = Proxies::of(&environment);
     let transport = Transport::new(Duration::from_secs(2), proxies, vec![emulator.ca()]).unwrap();
     let authority = Authority::given("https://login.example/").unwrap();
-    let assertion = Secret::new("x".to_owned());
+    let assertion = RawToken::new("x".to_owned());
     let request = ExchangeRequest {
         authority: &authority,
         tenant: examples::TENANT,

@@ -1,8 +1,9 @@
 //! An emulator and a login to it.
 
 use async_trait::async_trait;
-use kubectl_wi::azure::{AccessToken, Azure, Credential, CredentialError, Guid, Options, ResourceId, Secret, Wanted};
-use kubectl_wi::cluster::environment::Environment;
+use kubectl_wi::azure::{AccessToken, Azure, Credential, CredentialError, Guid, Options, ResourceId, Wanted};
+use kubectl_wi::cluster::Environment;
+use kubectl_wi::token::jwt::RawToken;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
@@ -24,7 +25,7 @@ impl Credential for Login {
     async fn token(&self, wanted: Wanted<'_>) -> Result<AccessToken, CredentialError> {
         self.fetched.fetch_add(1, Ordering::SeqCst);
         let token = self.emulator.access_token(wanted.resource, self.lifetime);
-        Ok(AccessToken::new(Secret::new(token), SystemTime::now() + self.lifetime))
+        Ok(AccessToken::new(RawToken::new(token), SystemTime::now() + self.lifetime))
     }
 }
 
