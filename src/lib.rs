@@ -1,6 +1,7 @@
 //! Finds out why a pod on Kubernetes does not get its Azure identity, proves it, and repairs it.
 
 pub mod apps;
+pub mod azure;
 pub mod chain;
 pub mod cli;
 pub mod cluster;

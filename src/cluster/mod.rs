@@ -46,6 +46,7 @@ pub use logs::LogQuery;
 pub use operation::Operation;
 pub use options::{ConnectOptions, Impersonation, RequestTimeout};
 pub use patch::{FIELD_MANAGER, Patch, PatchRequest, Precondition};
+pub(crate) use proxy::of_environment as proxy_of_environment;
 pub use resource::ResourceType;
 pub use server::{OpenIdConfiguration, ServerVersion};
 pub use token_request::{AccountToken, TokenQuery};

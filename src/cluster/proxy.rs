@@ -27,6 +27,11 @@ pub(super) fn for_server(
     }
 }
 
+/// The environment's proxy for a URL of any kind: Azure is reached as the cluster is.
+pub(crate) fn of_environment(target: &http::Uri, environment: &Environment) -> Result<Option<http::Uri>, ConfigError> {
+    for_server(target, None, environment)
+}
+
 /// Accepts what the transport can do; Go treats `socks5h` and `socks5` alike (the proxy resolves the name).
 fn parse(url: &str, from: &str) -> Result<http::Uri, ConfigError> {
     let wrong = |reason: &str| ConfigError::Proxy { from: from.to_owned(), reason: reason.to_owned() };

@@ -181,13 +181,13 @@ async fn a_token_file_is_read_without_its_line_end_and_basic_authentication_with
 }
 
 /// A proxy that notes what it is asked for, and leads every connection to one place.
-struct Proxy {
-    address: SocketAddr,
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Proxy {
-    async fn http(target: SocketAddr) -> Self {
+    pub(crate) async fn http(target: SocketAddr) -> Self {
         Self::start(move |mut stream, asked| async move {
             let mut head = Vec::new();
             while !head.ends_with(b"\r\n\r\n") {
@@ -200,7 +200,7 @@ impl Proxy {
         .await
     }
 
-    async fn socks(target: SocketAddr) -> Self {
+    pub(crate) async fn socks(target: SocketAddr) -> Self {
         Self::start(move |mut stream, asked| async move {
             let mut greeting = [0; 2];
             stream.read_exact(&mut greeting).await.unwrap();
@@ -240,7 +240,7 @@ impl Proxy {
         Self { address, asked }
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }
