@@ -3,6 +3,7 @@
 pub mod chain;
 pub mod cli;
 pub mod cluster;
+pub mod fix;
 pub mod inspect;
 pub mod manifest;
 pub mod model;
