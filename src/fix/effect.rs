@@ -148,7 +148,7 @@ fn clean_pod(value: &mut Value) {
     let is_own = |entry: &Value| {
         entry.get("name").and_then(Value::as_str).is_some_and(|name| name.starts_with("kube-api-access-"))
     };
-    let mut drop = |list: &mut Value| {
+    let drop = |list: &mut Value| {
         if let Some(list) = list.as_array_mut() {
             list.retain(|entry| !is_own(entry));
         }

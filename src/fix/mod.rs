@@ -4,7 +4,14 @@
 //! it out in manifests, [`apply`] on a cluster; both say what became of each step in a [`report::FixReport`].
 
 pub mod answers;
+pub mod apply;
 pub mod diff;
 pub mod effect;
+pub mod export;
+pub mod files;
+pub mod journal;
+pub mod owner;
 pub mod path;
 pub mod plan;
+pub mod question;
+pub mod report;

@@ -3,9 +3,9 @@
 
 use super::answers::{self, Answers};
 use super::effect::{self, RESTARTED_AT};
-use super::path::{Edit, FieldPath, Step, apply, differences, drifts, patched};
+use super::path::{Edit, FieldPath, Step, apply, differences, patched};
 use crate::inspect::Input;
-use crate::model::finding::{Ask, Finding, FixKind, Level, Operation, pointer_token};
+use crate::model::finding::{Ask, Finding, FixKind, Level, Operation};
 use crate::model::object::{FileOrigin, ObjectRef, Origin};
 use crate::model::workload::template_pointer;
 use crate::report::model::{InspectReport, TargetReport};
@@ -129,6 +129,12 @@ impl PlanStep {
         }
     }
 
+    /// A step that makes the given edits in an object as it is now.
+    pub fn of(object: &ObjectRef, current: Value, edits: Vec<Edit>) -> Self {
+        let found = Found { value: current, origin: Origin::Cluster };
+        Self { edits, ..Self::new(object, Some(&found)) }
+    }
+
     /// Whether the object is made.
     pub fn creates(&self) -> bool {
         self.current.is_null()
@@ -190,6 +196,8 @@ pub struct Plan {
     pub left: Vec<Left>,
     /// Values that are missing, with the findings that need them.
     pub open: Vec<(Ask, Vec<String>)>,
+    /// The findings that the steps mend.
+    pub planned: Vec<Finding>,
 }
 
 /// The objects that a plan may change.
@@ -227,7 +235,8 @@ pub fn plan(input: &Input, report: &InspectReport, objects: &Objects, wishes: &W
     let Making { mut plan, .. } = making;
     plan.steps.retain(|step| !step.edits.is_empty() || step.outcome != Outcome::Planned);
     for step in &mut plan.steps {
-        effects(step, input);
+        let pods = live_pods(input, &step.object);
+        effects(step, pods);
     }
     // Accounts before templates: the pods that a new template makes are to find their account as it should be.
     plan.steps.sort_by_key(|step| (step.changes_template(), step.object.kind == "ServiceAccount", !step.creates()));
@@ -281,6 +290,9 @@ impl Making<'_> {
                     return self.leave(finding, first, why);
                 }
             }
+        }
+        if first {
+            self.plan.planned.push(finding.clone());
         }
         if restart_only || (identity && self.has_pods(&target.object)) {
             let object = if restart_only { &finding.object } else { &target.object };
@@ -410,11 +422,11 @@ pub fn live_pods(input: &Input, object: &ObjectRef) -> usize {
 }
 
 /// What a step does to pods; a step that cannot be made in place is refused with what to do instead.
-fn effects(step: &mut PlanStep, input: &Input) {
+pub fn effects(step: &mut PlanStep, pods: usize) {
     if step.origin.is_some() || !step.is_planned() || !step.changes_template() {
         return;
     }
-    let effect = effect::of_template(&step.object, &step.current, live_pods(input, &step.object));
+    let effect = effect::of_template(&step.object, &step.current, pods);
     step.notes.extend(effect.notes);
     if effect.restarts {
         step.restarts.push(step.object.clone());
@@ -492,14 +504,4 @@ pub fn left_after<'a>(before: &InspectReport, after: &'a InspectReport, wishes: 
     let mut seen = BTreeSet::new();
     left.retain(|finding| seen.insert(finding.id.as_str()));
     left
-}
-
-/// Where a changed object does not fit the plan any more: the fields, and whether they are done already.
-pub fn drift_of(step: &PlanStep, now: &Value) -> Vec<super::path::Drift> {
-    drifts(now, &step.edits)
-}
-
-/// JSON pointer of a map's entry.
-pub fn entry(pointer: &str, key: &str) -> String {
-    format!("{pointer}/{}", pointer_token(key))
 }
