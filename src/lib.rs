@@ -5,6 +5,7 @@ pub mod azure;
 pub mod chain;
 pub mod cli;
 pub mod cluster;
+pub mod fix;
 pub mod inspect;
 pub mod manifest;
 pub mod model;

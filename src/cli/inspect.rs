@@ -111,7 +111,8 @@ impl FailLevel {
 /// Runs `inspect`.
 pub fn run(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, Failure> {
     let (input, wanted) = if args.files.is_empty() { cluster(args, cli, around)? } else { files(args, cli, around)? };
-    let report = inspect(&input, &wanted).map_err(|missing| not_found(&missing, &wanted, args))?;
+    let in_files = !args.files.is_empty();
+    let report = inspect(&input, &wanted).map_err(|missing| not_found(&missing, &wanted.selection.scope, in_files))?;
     print(args, cli, &report, around)?;
     Ok(exit_code(&report, args.fail_on.level()))
 }
@@ -173,15 +174,16 @@ fn cluster(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Inp
     })
 }
 
-fn not_found(missing: &[Missing], wanted: &Wanted, args: &Args) -> Failure {
+/// What is told of names that match nothing.
+pub(super) fn not_found(missing: &[Missing], scope: &Scope, in_files: bool) -> Failure {
     let what: Vec<&str> = missing.iter().map(|missing| missing.what.as_str()).collect();
-    let place = match &wanted.selection.scope {
+    let place = match scope {
         Scope::Namespace(namespace) => format!(" in namespace {namespace}"),
-        Scope::All if args.files.is_empty() => " in any namespace".to_owned(),
-        Scope::All => " in these files".to_owned(),
+        Scope::All if in_files => " in these files".to_owned(),
+        Scope::All => " in any namespace".to_owned(),
     };
     let nearest: Vec<String> = missing.iter().flat_map(|missing| missing.nearest.clone()).collect();
-    let hint = match (nearest.as_slice(), &wanted.selection.scope) {
+    let hint = match (nearest.as_slice(), scope) {
         ([], Scope::Namespace(_)) => Some("-n NAMESPACE looks elsewhere, -A everywhere".to_owned()),
         ([], Scope::All) => None,
         (near, _) => Some(format!("did you mean {}?", near.join(", "))),

@@ -17,8 +17,21 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> R
 
 /// Connects as kubectl would.
 pub(crate) async fn connect(cli: &Cli, around: &mut Surroundings<'_>) -> Result<Client, Failure> {
+    connect_to(cli, None, around).await
+}
+
+/// Connects as kubectl would, to the given context where no flag names one.
+pub(crate) async fn connect_to(
+    cli: &Cli,
+    context: Option<&str>,
+    around: &mut Surroundings<'_>,
+) -> Result<Client, Failure> {
     let environment = Environment::of_process();
-    let connection = Connection::resolve(&cli.kubectl.connect_options(), &environment).await.map_err(Error::from)?;
+    let mut options = cli.kubectl.connect_options();
+    if options.context.is_none() && options.server.is_none() {
+        options.context = context.map(str::to_owned);
+    }
+    let connection = Connection::resolve(&options, &environment).await.map_err(Error::from)?;
     let client = if cli.kubectl.verbosity() >= 6 {
         Client::observed(connection, |exchange| {
             let status = exchange.status.map_or_else(|| "no answer".to_owned(), |status| status.as_u16().to_string());

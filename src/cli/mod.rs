@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod explain;
+pub mod fix;
 pub mod inspect;
 pub mod kubectl_flags;
 mod live;
@@ -41,6 +42,8 @@ pub struct Cli {
 enum Command {
     /// Show why identity works or does not: the whole chain, root cause first
     Inspect(inspect::Args),
+    /// Repair what inspect finds: shows the change, asks, makes it, looks again
+    Fix(fix::Args),
     /// Print what the identity webhook would make of objects, without asking it
     Simulate(simulate::Args),
     /// Explain a rule: what it finds, why that breaks, how to mend it
@@ -75,6 +78,7 @@ pub fn run(args: Vec<OsString>, around: &mut Surroundings<'_>) -> u8 {
     };
     let outcome = match &cli.command {
         Command::Inspect(args) => inspect::run(args, &cli, around),
+        Command::Fix(args) => fix::run(args, &cli, around),
         Command::Simulate(args) => simulate::run(args, &cli, around),
         Command::Explain(args) => explain::run(args, &cli, around),
     };

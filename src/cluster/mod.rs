@@ -27,6 +27,7 @@ mod patch;
 mod proxy;
 pub mod resource;
 mod retry;
+pub mod rollout;
 mod server;
 mod token_request;
 

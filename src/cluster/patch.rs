@@ -133,12 +133,56 @@ impl Client {
         namespace: Option<&str>,
         object: &Value,
     ) -> Result<T, Error> {
+        self.post(resource, namespace, object, true).await
+    }
+
+    /// Creates an object, and returns it as it is stored. It is sent once; one of that name is a conflict.
+    pub async fn create<T: DeserializeOwned>(
+        &self,
+        resource: &ResourceType,
+        namespace: Option<&str>,
+        object: &Value,
+    ) -> Result<T, Error> {
+        self.post(resource, namespace, object, false).await
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        resource: &ResourceType,
+        namespace: Option<&str>,
+        object: &Value,
+        dry_run: bool,
+    ) -> Result<T, Error> {
         let operation = Operation::on_all("create", resource, namespace)?;
         let mut call = Call { method: Method::POST, ..Call::get(&operation) };
-        call.query.push(("dryRun", "All".to_owned()));
+        if dry_run {
+            call.query.push(("dryRun", "All".to_owned()));
+        }
         call.query.push(("fieldManager", FIELD_MANAGER.to_owned()));
         call.body = Some(("application/json", object.to_string().into_bytes()));
         self.json(&call).await
+    }
+
+    /// Deletes an object that this program made, if it is still exactly as it was read: another is a conflict.
+    pub async fn delete(
+        &self,
+        resource: &ResourceType,
+        namespace: Option<&str>,
+        name: &str,
+        precondition: &Precondition,
+        dry_run: bool,
+    ) -> Result<(), Error> {
+        let operation = Operation::on_one("delete", resource, namespace, name, None)?;
+        let mut call = Call { method: Method::DELETE, ..Call::get(&operation) };
+        if dry_run {
+            call.query.push(("dryRun", "All".to_owned()));
+        }
+        let options = json!({
+            "apiVersion": "v1", "kind": "DeleteOptions",
+            "preconditions": { "uid": precondition.uid, "resourceVersion": precondition.resource_version },
+        });
+        call.body = Some(("application/json", options.to_string().into_bytes()));
+        self.bytes(&call).await.map(|_| ())
     }
 }
 

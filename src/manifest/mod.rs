@@ -1,5 +1,7 @@
 //! Manifests: files in, with the place of every value, and files out.
 
 pub mod collect;
+pub mod edit;
 pub mod locate;
 pub mod read;
+mod splice;

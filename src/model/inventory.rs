@@ -352,6 +352,16 @@ impl Inventory {
         pods
     }
 
+    /// Says that the pods of a workload run no more: what was changed makes new ones.
+    pub fn end_pods_of(&mut self, object: &ObjectRef) {
+        let namespace = object.namespace.as_deref().unwrap_or_default();
+        let Some(workload) = self.workload(&object.kind, namespace, &object.name) else { return };
+        let ended: Vec<ObjectRef> = self.pods_of(workload).iter().map(|pod| pod.meta.object.clone()).collect();
+        for pod in self.pods.iter_mut().filter(|pod| ended.contains(&pod.meta.object)) {
+            pod.meta.deleted.get_or_insert(jiff::Timestamp::UNIX_EPOCH);
+        }
+    }
+
     /// The workloads that an object controls, such as the `ReplicaSets` of a Deployment.
     pub fn children(&self, object: &ObjectRef) -> impl Iterator<Item = &Workload> {
         let namespace = object.namespace.clone().unwrap_or_default();

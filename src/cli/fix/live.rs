@@ -1,0 +1,462 @@
+//! `fix` on a cluster.
+
+use super::session::{Decision, Session, Stop, exit_code};
+use super::{Args, DryRun, history};
+use crate::chain::select::Scope;
+use crate::cli::error::Failure;
+use crate::cli::live::{block_on, connect, connect_to, other_kinds, tell};
+use crate::cli::{Cli, Surroundings, inspect as cli_inspect};
+use crate::cluster::collect::{Progress, Request, collect};
+use crate::cluster::rollout::Rollout;
+use crate::cluster::{Client, Error};
+use crate::fix::apply::{self, Tried};
+use crate::fix::journal::{Journal, Line, Run};
+use crate::fix::plan::{Outcome, Plan, Wishes, close_gates, effects, left_after, needed, plan, predicted};
+use crate::fix::question::Interrupts;
+use crate::fix::report::{FixReport, ended, live_diff};
+use crate::fix::{export, owner};
+use crate::inspect::{Input, Wanted, inspect};
+use crate::model::finding::{Finding, Link};
+use crate::model::object::ObjectRef;
+use crate::report::model::{InspectReport, Summary};
+use crate::report::style::clean;
+use std::time::Duration;
+
+/// How long reading may take.
+const READ: Duration = Duration::from_secs(30);
+/// How long a rollout is waited for.
+const WAIT: Duration = Duration::from_secs(300);
+
+/// What happened so far; it outlives an interruption.
+#[derive(Default)]
+struct State {
+    plan: Plan,
+    diffs: Vec<String>,
+    journal: Option<Journal>,
+    before: Summary,
+    /// Nothing is to be told about the rest any more.
+    told: bool,
+}
+
+/// Runs it; the exit code comes back.
+pub(super) fn run(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, Failure> {
+    bounded(args, cli, around, async |state, around| fix(args, cli, state, around).await)
+}
+
+/// Takes a run back; the exit code comes back.
+pub(super) fn undo(args: &Args, run: &Run, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, Failure> {
+    bounded(args, cli, around, async |state, around| take_back(args, run, cli, state, around).await)
+}
+
+/// Runs something that Ctrl-C and `--timeout` may end, and says then what was made.
+fn bounded(
+    args: &Args,
+    cli: &Cli,
+    around: &mut Surroundings<'_>,
+    body: impl AsyncFnOnce(&mut State, &mut Surroundings<'_>) -> Result<u8, Stop>,
+) -> Result<u8, Failure> {
+    block_on(async {
+        let mut interrupts = Interrupts::take()?;
+        let mut state = State::default();
+        let limit = args.timeout.unwrap_or(Duration::from_secs(24 * 3600));
+        let ended = tokio::select! {
+            ended = Box::pin(body(&mut state, around)) => ended,
+            () = interrupts.wait() => Err(Stop::Interrupted),
+            () = tokio::time::sleep(limit) => Err(Stop::OutOfTime),
+        };
+        let (code, word) = match ended {
+            Ok(code) => return Ok(code),
+            Err(Stop::Failed(failure)) => {
+                if state.journal.is_some() {
+                    tell_made(&state, around)?;
+                }
+                return Err(failure);
+            }
+            Err(Stop::Interrupted) => (130, "interrupted"),
+            Err(Stop::OutOfTime) => (124, "out of time"),
+        };
+        writeln!(around.stderr, "{word}")?;
+        if !state.told {
+            tell_made(&state, around)?;
+            let session = Session::new(args, cli, around);
+            session.print(&report_of(&state, Vec::new()), around)?;
+        }
+        Ok(code)
+    })
+}
+
+/// Says what was made, what is not known, and how to take it back.
+fn tell_made(state: &State, around: &mut Surroundings<'_>) -> Result<(), Failure> {
+    let made: Vec<String> = state
+        .plan
+        .steps
+        .iter()
+        .filter(|step| step.outcome == Outcome::Applied)
+        .map(|step| step.object.to_string())
+        .collect();
+    match &state.journal {
+        None => writeln!(around.stderr, "nothing was changed")?,
+        Some(journal) => {
+            let list = if made.is_empty() { "nothing that was confirmed".to_owned() } else { made.join(", ") };
+            writeln!(around.stderr, "changed: {}", clean(&list))?;
+            writeln!(around.stderr, "kubectl wi fix --history shows what was sent")?;
+            writeln!(around.stderr, "kubectl wi fix --undo {} takes it back", journal.run())?;
+        }
+    }
+    Ok(())
+}
+
+fn report_of(state: &State, left: Vec<Finding>) -> FixReport {
+    let mut report = FixReport::new(&state.plan, &state.diffs, state.before.clone(), left);
+    if let Some(journal) = &state.journal {
+        report.run = Some(journal.run().to_owned());
+        report.undo = Some(format!("kubectl wi fix --undo {}", journal.run()));
+    }
+    report
+}
+
+struct Seen {
+    input: Input,
+    report: InspectReport,
+}
+
+async fn look(client: &Client, args: &Args, wanted: &Wanted) -> Result<Seen, Stop> {
+    let request = Request {
+        scope: wanted.selection.scope.clone(),
+        detailed: wanted.names_objects(),
+        within: args.timeout.map_or(READ, |timeout| timeout.min(READ)),
+        issuer: None,
+        progress: Progress::default(),
+    };
+    let input = Box::pin(collect(client, &request)).await?;
+    let report =
+        inspect(&input, wanted).map_err(|missing| cli_inspect::not_found(&missing, &wanted.selection.scope, false))?;
+    Ok(Seen { input, report })
+}
+
+async fn fix(args: &Args, cli: &Cli, state: &mut State, around: &mut Surroundings<'_>) -> Result<u8, Stop> {
+    let client = connect(cli, around).await?;
+    let scope = if args.all_namespaces { Scope::All } else { Scope::Namespace(client.namespace().to_owned()) };
+    let kinds = other_kinds(&client, &args.words).await?;
+    let wanted = args.wanted(scope, &|word| kinds.get(word).cloned())?;
+    let seen = look(&client, args, &wanted).await?;
+    tell(&client, cli, around);
+    state.before = seen.report.summary.clone();
+    let mut session = Session::new(args, cli, around);
+    let mut wishes = session.wishes();
+    let mut open = make_plan(&client, &seen, &wishes, &session, state, around).await?;
+    if session.fill(&mut wishes, &open, &seen.input)? {
+        open = make_plan(&client, &seen, &wishes, &session, state, around).await?;
+    }
+    let left = remaining(&seen, &state.plan, &wanted, &wishes);
+    if let Some(format) = args.export {
+        around.stdout.write_all(export::export(&state.plan, format).as_bytes())?;
+        return Ok(exit_code(&report_of(state, left), &seen.report));
+    }
+    let report = report_of(state, left.clone());
+    session.show(&state.plan, &state.diffs, &report, around)?;
+    if !session.changes() {
+        session.print(&report, around)?;
+        if !args.only_shows() && !state.plan.steps.is_empty() {
+            writeln!(around.stderr, "nothing was changed: there is nobody to ask here; --yes says yes to this plan")?;
+            return Ok(1);
+        }
+        return Ok(exit_code(&report, &seen.report));
+    }
+    let mut at = 0;
+    while at < state.plan.steps.len() {
+        if state.plan.steps[at].is_planned() {
+            match session.decide(&state.plan.steps[at], !wishes.answers.given.is_empty())? {
+                Decision::Make => make(&client, &mut session, state, at, None, around).await?,
+                Decision::Leave => state.plan.steps[at].end(Outcome::Skipped, "not wanted"),
+                Decision::Edit => {
+                    let asks: Vec<_> = open.iter().chain(&open_before(&seen, &wishes)).cloned().collect();
+                    wishes.answers.given.clear();
+                    session.fill(&mut wishes, &asks, &seen.input)?;
+                    open = make_plan(&client, &seen, &wishes, &session, state, around).await?;
+                    session.show(&state.plan, &state.diffs, &report_of(state, left.clone()), around)?;
+                    at = 0;
+                    continue;
+                }
+            }
+        }
+        at += 1;
+    }
+    let waited = wait(&client, args, &state.plan, &session, around).await?;
+    let after = verify(&client, args, &wanted, &seen, &wishes, state, waited, &session, around).await?;
+    close(state)?;
+    state.told = true;
+    session.print(&after, around)?;
+    Ok(match waited {
+        Waited::OutOfTime => 124,
+        Waited::Stuck => 1,
+        Waited::Done | Waited::Not => exit_code(&after, &seen.report),
+    })
+}
+
+/// The questions that were open before they were answered: what `edit` asks again.
+fn open_before(seen: &Seen, wishes: &Wishes) -> Vec<(crate::model::finding::Ask, Vec<String>)> {
+    let asks = seen.report.targets.iter().flat_map(|target| &target.findings).filter_map(|finding| {
+        let fix = finding.fix.as_ref()?;
+        Some(fix.asks.iter().map(|ask| (ask.clone(), vec![finding.id.clone()])).collect::<Vec<_>>())
+    });
+    let mut all: Vec<_> = asks.flatten().filter(|(ask, _)| wishes.answers.get(ask).is_some()).collect();
+    all.dedup_by(|a, b| a.0 == b.0);
+    all
+}
+
+/// Reads the objects, plans, and finds out what cannot be made: rights, owners, dry runs.
+async fn make_plan(
+    client: &Client,
+    seen: &Seen,
+    wishes: &Wishes,
+    session: &Session<'_>,
+    state: &mut State,
+    around: &mut Surroundings<'_>,
+) -> Result<Vec<(crate::model::finding::Ask, Vec<String>)>, Stop> {
+    let (objects, gaps) = apply::read_all(client, needed(&seen.report, wishes)).await?;
+    for gap in gaps {
+        writeln!(around.stderr, "not read: {}", clean(&gap))?;
+    }
+    state.plan = plan(&seen.input, &seen.report, &objects, wishes);
+    close_gates(&mut state.plan, &seen.report);
+    owner::name_owners(client, &mut state.plan, session.args.live || session.args.export.is_some()).await;
+    session.hold_restarts(&mut state.plan);
+    let asks_server = session.args.dry_run == DryRun::Server || session.changes();
+    if asks_server {
+        apply::check_rights(client, &mut state.plan).await;
+        apply::rehearse(client, &mut state.plan, session.is_strict()).await;
+    }
+    state.diffs = state.plan.steps.iter().map(live_diff).collect();
+    Ok(state.plan.open.clone())
+}
+
+fn remaining(seen: &Seen, plan: &Plan, wanted: &Wanted, wishes: &Wishes) -> Vec<Finding> {
+    match inspect(&predicted(&seen.input, plan), wanted) {
+        Ok(after) => left_after(&seen.report, &after, wishes).into_iter().cloned().collect(),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// Makes one step; where somebody else changed the same fields meanwhile, the new diff is shown and asked about.
+async fn make(
+    client: &Client,
+    session: &mut Session<'_>,
+    state: &mut State,
+    at: usize,
+    undoes: Option<&str>,
+    around: &mut Surroundings<'_>,
+) -> Result<(), Stop> {
+    if state.journal.is_none() {
+        let now = jiff::Timestamp::now();
+        state.journal = Some(Journal::begin(&history::folder()?, now, client.context(), client.server(), undoes)?);
+    }
+    let Some(journal) = &mut state.journal else { return Ok(()) };
+    let style = session.style(around);
+    loop {
+        let step = &mut state.plan.steps[at];
+        match apply::make(client, step, journal).await? {
+            Tried::Done => break,
+            Tried::Changed(fields) => {
+                let why = format!("somebody else changed {}", fields.join(", "));
+                state.diffs[at] = live_diff(step);
+                if step.edits.is_empty() || !session.ask_again() {
+                    step.end(Outcome::Conflict, why);
+                    break;
+                }
+                session.say(&format!("{}; as it is now:", clean(&why)), around)?;
+                session.say(&crate::fix::report::draw_step(step, &state.diffs[at], style), around)?;
+                if session.decide(step, false)? != Decision::Make {
+                    step.end(Outcome::Conflict, why);
+                    break;
+                }
+            }
+        }
+    }
+    let step = &state.plan.steps[at];
+    session.say(&format!("{}: {}", clean(&step.object.to_string()), ended(step, style)), around)?;
+    Ok(())
+}
+
+fn close(state: &mut State) -> Result<(), Stop> {
+    if let Some(journal) = &mut state.journal {
+        journal.write(&Line::End)?;
+    }
+    Ok(())
+}
+
+/// How waiting for the new pods ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waited {
+    Not,
+    Done,
+    Stuck,
+    OutOfTime,
+}
+
+async fn wait(
+    client: &Client,
+    args: &Args,
+    plan: &Plan,
+    session: &Session<'_>,
+    around: &mut Surroundings<'_>,
+) -> Result<Waited, Stop> {
+    if !args.wait {
+        return Ok(Waited::Not);
+    }
+    let made = plan.steps.iter().filter(|step| step.outcome == Outcome::Applied);
+    let restarted: Vec<ObjectRef> = made.flat_map(|step| step.restarts.clone()).collect();
+    let deadline = tokio::time::Instant::now() + args.timeout.unwrap_or(WAIT);
+    let progress = around.terminal.stderr;
+    for object in restarted {
+        let resource = apply::resource_of(client, &object).await?;
+        let name = clean(&object.to_string());
+        let stderr = &mut *around.stderr;
+        let mut tell = |what: &str| {
+            if progress {
+                let _ = writeln!(stderr, "{name}: {}", clean(what));
+            }
+        };
+        let rollout = client.wait_for_rollout(&resource, object.namespace.as_deref(), &object.name, &mut tell);
+        match tokio::time::timeout_at(deadline, rollout).await {
+            Err(_) => {
+                session
+                    .say(&format!("{name}: its pods are not all new and ready yet; no time left to wait"), around)?;
+                return Ok(Waited::OutOfTime);
+            }
+            Ok(Ok(Rollout::Stuck(why))) => {
+                session.say(&format!("{name}: the rollout does not go on: {}", clean(&why)), around)?;
+                return Ok(Waited::Stuck);
+            }
+            Ok(Ok(_)) => {}
+            Ok(Err(Error::OutOfTime { .. } | Error::Timeout { .. })) => return Ok(Waited::OutOfTime),
+            Ok(Err(error)) => return Err(error.into()),
+        }
+    }
+    Ok(Waited::Done)
+}
+
+/// Looks again, says what is well now, what is left, and where the outcome is not what was predicted.
+#[allow(clippy::too_many_arguments)] // what was seen before, what was made of it, and where to say so
+async fn verify(
+    client: &Client,
+    args: &Args,
+    wanted: &Wanted,
+    seen: &Seen,
+    wishes: &Wishes,
+    state: &State,
+    waited: Waited,
+    session: &Session<'_>,
+    around: &mut Surroundings<'_>,
+) -> Result<FixReport, Stop> {
+    let expected = remaining(seen, &state.plan, wanted, wishes);
+    if state.journal.is_none() {
+        return Ok(report_of(state, expected));
+    }
+    let after = look(client, args, wanted).await?;
+    let restarted: Vec<&ObjectRef> = state.plan.steps.iter().flat_map(|step| &step.restarts).collect();
+    // Without waiting, the pods that are seen are the old ones still.
+    let settled = |finding: &&Finding| {
+        waited == Waited::Done
+            || !(matches!(finding.link, Link::Pod | Link::Token) && restarted.contains(&&finding.object))
+    };
+    let left: Vec<Finding> =
+        left_after(&seen.report, &after.report, wishes).into_iter().filter(settled).cloned().collect();
+    for finding in left.iter().filter(|finding| !expected.iter().any(|other| other.id == finding.id)) {
+        let line = format!("not as predicted: {} ({}) of {} is there", finding.name, finding.code, finding.object);
+        session.say(&clean(&line), around)?;
+    }
+    let style = session.style(around);
+    for target in &after.report.targets {
+        let rolling = restarted.contains(&&target.object) && waited == Waited::Not;
+        let note = if rolling {
+            format!(
+                "  its pods are being replaced: kubectl rollout status {} -n {}",
+                target.object.argument(),
+                target.object.namespace.as_deref().unwrap_or_default()
+            )
+        } else {
+            String::new()
+        };
+        let word = serde_json::to_value(target.verdict).ok().and_then(|word| word.as_str().map(str::to_owned));
+        let line = format!("{}: {}{note}", target.object, word.unwrap_or_default());
+        session.say(&style.dim(&clean(&line)), around)?;
+    }
+    let mut report = report_of(state, left);
+    report.after = Some(after.report.summary);
+    let lines = crate::fix::report::draw_left(&report.left, &state.plan, style);
+    if !lines.is_empty() {
+        session.say(lines.trim_end(), around)?;
+    }
+    if let Some(undo) = &report.undo {
+        session.say(&format!("to take it back: {}", style.command(undo)), around)?;
+    }
+    Ok(report)
+}
+
+async fn take_back(
+    args: &Args,
+    run: &Run,
+    cli: &Cli,
+    state: &mut State,
+    around: &mut Surroundings<'_>,
+) -> Result<u8, Stop> {
+    let client = connect_to(cli, run.context.as_deref(), around).await?;
+    if client.server() != run.server {
+        let text = format!("run {} changed {}, and this is {}", run.id, run.server, client.server());
+        let hint = run.context.as_ref().map(|context| format!("--context {context}"));
+        return Err(Failure::new(text, hint).into());
+    }
+    let mut session = Session::new(args, cli, around);
+    session.cover_restarts();
+    state.plan = apply::undo(&client, run).await?;
+    for step in &mut state.plan.steps {
+        // How many pods run is not read for this: the kind tells how they are replaced.
+        let replicas = step.current.pointer("/status/replicas").and_then(serde_json::Value::as_u64);
+        let count = replicas.and_then(|count| usize::try_from(count).ok()).unwrap_or(1);
+        effects(step, count);
+    }
+    session.hold_restarts(&mut state.plan);
+    if session.changes() || args.dry_run == DryRun::Server {
+        apply::check_rights(&client, &mut state.plan).await;
+        apply::rehearse(&client, &mut state.plan, session.is_strict()).await;
+    }
+    state.diffs = state.plan.steps.iter().map(live_diff).collect();
+    let report = report_of(state, Vec::new());
+    session.show(&state.plan, &state.diffs, &report, around)?;
+    if !session.changes() {
+        session.print(&report, around)?;
+        if !args.only_shows() && state.plan.steps.iter().any(|step| step.is_planned()) {
+            writeln!(around.stderr, "nothing was changed: there is nobody to ask here; --yes says yes to this plan")?;
+            return Ok(1);
+        }
+        return Ok(undone_code(&state.plan));
+    }
+    for at in 0..state.plan.steps.len() {
+        if !state.plan.steps[at].is_planned() {
+            continue;
+        }
+        match session.decide(&state.plan.steps[at], false)? {
+            Decision::Make => make(&client, &mut session, state, at, Some(&run.id), around).await?,
+            Decision::Leave | Decision::Edit => state.plan.steps[at].end(Outcome::Skipped, "not wanted"),
+        }
+    }
+    let waited = wait(&client, args, &state.plan, &session, around).await?;
+    close(state)?;
+    state.told = true;
+    session.print(&report_of(state, Vec::new()), around)?;
+    Ok(match waited {
+        Waited::OutOfTime => 124,
+        Waited::Stuck => 1,
+        Waited::Done | Waited::Not => undone_code(&state.plan),
+    })
+}
+
+/// What was back already is no failure.
+fn undone_code(plan: &Plan) -> u8 {
+    let well = |step: &crate::fix::plan::PlanStep| {
+        matches!(step.outcome, Outcome::Applied | Outcome::Planned)
+            || (step.outcome == Outcome::Skipped && step.why.as_deref() != Some("not wanted"))
+    };
+    u8::from(!plan.steps.iter().all(well))
+}

@@ -1,0 +1,160 @@
+//! `kubectl wi fix`: plan, question, change, verify, undo.
+
+mod files;
+mod history;
+mod live;
+mod session;
+
+use super::error::Failure;
+use super::output::Output;
+use super::{Cli, Surroundings};
+use crate::chain::select::{Scope, Selection, parse_selector};
+use crate::cluster::parse_duration;
+use crate::fix::answers;
+use crate::inspect::Wanted;
+use crate::model::finding::Ask;
+use crate::model::object::ObjectRef;
+use std::time::Duration;
+
+/// Arguments of `fix`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kubectl wi fix deploy/velero -n velero\n  kubectl wi fix deploy/velero -n velero --diff\n  kubectl wi fix deploy/velero -n velero --client-id 3f6c2b1e-9a4d-4c6e-8f0a-2d5b7c9e91d2 --yes --wait\n  kubectl wi fix -f manifests/ -R\n  helm template velero vmware-tanzu/velero | kubectl wi fix -f - > fixed.yaml\n  kubectl wi fix --history\n  kubectl wi fix --undo\n\nExit codes: 0 all fixed, or the plan is complete; 1 something was not, or cannot be, fixed; 2 could not run; 3 incomplete; 124 out of time; 130 interrupted"
+)]
+pub struct Args {
+    /// What to fix: TYPE/NAME ..., TYPE NAME, or TYPE; without it, the whole namespace
+    #[arg(value_name = "TYPE/NAME")]
+    words: Vec<String>,
+    /// All namespaces
+    #[arg(short = 'A', long)]
+    all_namespaces: bool,
+    /// Only workloads whose labels match
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    selector: Option<String>,
+    /// Fix manifests in place: a file, a directory, or - to write the fixed stream to standard output
+    #[arg(short = 'f', long = "filename", value_name = "FILE")]
+    files: Vec<String>,
+    /// Read directories with all that is below them
+    #[arg(short = 'R', long, requires = "files")]
+    recursive: bool,
+    /// The files are the whole cluster: what is not there is absent
+    #[arg(long, requires = "files")]
+    as_cluster: bool,
+    /// Only these rules, by code or prefix; without it, all warnings and errors
+    #[arg(long, value_name = "CODES", value_delimiter = ',')]
+    only: Vec<String>,
+    /// The client id for accounts that lack one
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
+    /// The tenant id for accounts that lack one
+    #[arg(long, value_name = "ID")]
+    tenant_id: Option<String>,
+    /// The service account for workloads that name the wrong one
+    #[arg(long, value_name = "NAME")]
+    service_account: Option<String>,
+    /// Change nothing: `client` only plans, `server` also lets the API server try it
+    #[arg(long, value_enum, default_value = "none", value_name = "none|client|server", num_args = 0..=1, require_equals = true, default_missing_value = "client")]
+    dry_run: DryRun,
+    /// Show what would be changed and change nothing
+    #[arg(long)]
+    diff: bool,
+    /// Say yes to the plan that is shown
+    #[arg(short, long)]
+    yes: bool,
+    /// Whether pods may be restarted; with --yes and without single names, only `yes` restarts
+    #[arg(long, value_enum, default_value = "ask", value_name = "ask|yes|no")]
+    restart: Restart,
+    /// Patch the cluster also where Argo CD or Flux will take it back: a stop-gap
+    #[arg(long)]
+    live: bool,
+    /// Wait until the changed pods are ready, then look again
+    #[arg(long)]
+    wait: bool,
+    /// How long all of it may take; without it, 30s to read and 5m to wait
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    timeout: Option<Duration>,
+    /// Change nothing and write the change for another tool
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    export: Option<crate::fix::export::Export>,
+    /// Take back what a run changed; without an ID, the last one
+    #[arg(long, value_name = "ID", num_args = 0..=1, conflicts_with_all = ["files", "words", "history", "export", "all_namespaces"])]
+    #[allow(clippy::option_option)] // clap's way to say "the flag, with or without a value"
+    undo: Option<Option<String>>,
+    /// List what was changed before
+    #[arg(long, conflicts_with_all = ["files", "words", "export", "all_namespaces"])]
+    history: bool,
+    /// How to print it: text, json, yaml; FORMAT=FILE writes to a file; may be repeated
+    #[arg(short, long, value_name = "FORMAT[=FILE]", default_value = "text")]
+    output: Vec<Output>,
+}
+
+/// `--dry-run`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum DryRun {
+    /// Make the changes
+    None,
+    /// Only plan
+    Client,
+    /// Let the API server try them
+    Server,
+}
+
+/// `--restart`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Restart {
+    /// As the question is answered
+    Ask,
+    /// Yes
+    Yes,
+    /// No: leave what restarts pods
+    No,
+}
+
+impl Args {
+    /// Whether nothing is to be changed.
+    fn only_shows(&self) -> bool {
+        self.diff || self.dry_run != DryRun::None || self.export.is_some()
+    }
+
+    fn wanted(&self, scope: Scope, other_kind: &dyn Fn(&str) -> Option<String>) -> Result<Wanted, Failure> {
+        let items = super::words::items(&self.words, other_kind)?;
+        let labels = match &self.selector {
+            Some(text) => parse_selector(text).map_err(|error| Failure::new(error, None))?,
+            None => Vec::new(),
+        };
+        Ok(Wanted { selection: Selection { scope, items, labels }, select: Vec::new(), ignore: Vec::new() })
+    }
+
+    /// Whether single objects are named: `--yes` covers their restarts.
+    fn names_objects(&self) -> bool {
+        self.selector.is_none() && (self.words.len() > 1 || self.words.iter().any(|word| word.contains('/')))
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        let nobody = ObjectRef::new("", "", None, "");
+        let values = [
+            (&self.client_id, Ask::ClientId(nobody.clone())),
+            (&self.tenant_id, Ask::TenantId(nobody.clone())),
+            (&self.service_account, Ask::ServiceAccount(nobody)),
+        ];
+        for (value, ask) in values {
+            if let Some(value) = value {
+                let named = |why: String| Failure::new(format!("{}: {why}", answers::flag(&ask)), None);
+                answers::check(&ask, value).map_err(named)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs `fix`.
+pub fn run(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, Failure> {
+    args.check()?;
+    if args.history {
+        return history::history(args, cli, around);
+    }
+    if let Some(id) = &args.undo {
+        return history::undo(args, id.as_deref(), cli, around);
+    }
+    if args.files.is_empty() { live::run(args, cli, around) } else { files::run(args, cli, around) }
+}

@@ -1,0 +1,474 @@
+//! Fields that a fix owns, named so that they are found again in a changed object.
+//!
+//! A JSON pointer counts list items, and a list that another person has added to counts differently. So items of the
+//! API's keyed lists are named by their key: `/spec/template/spec/containers[name=app]/env[name=AZURE_CLIENT_ID]`.
+
+use crate::model::finding::{Operation, pointer_token};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// One step into an object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Step {
+    /// The item of a list whose field `key` has that value.
+    Item {
+        /// The list's key, such as `name`.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// A field of a map.
+    Field(String),
+}
+
+/// Steps from the root of an object to a field.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FieldPath(pub Vec<Step>);
+
+/// One field before and after.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Edit {
+    /// Which field.
+    pub path: FieldPath,
+    /// What stood there; `None` where nothing did.
+    pub before: Option<Value>,
+    /// What is to stand there; `None` where nothing is.
+    pub after: Option<Value>,
+    /// Where in its list an item stood, so that an undo can put it back there: the order of variables counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<usize>,
+}
+
+/// A field that is not as an edit expects it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    /// Which field.
+    pub path: String,
+    /// Whether it is already as it is to be.
+    pub done: bool,
+}
+
+/// Keys of the API's lists: container and variable names, mounts, ports.
+const KEYS: &[&str] = &["name", "mountPath", "containerPort", "key", "type"];
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for step in &self.0 {
+            match step {
+                Step::Field(name) => write!(f, "/{}", pointer_token(name))?,
+                Step::Item { key, value } => write!(f, "[{key}={value}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FieldPath {
+    /// The path below which this one stands, with its last step.
+    fn split(&self) -> Option<(&Step, &[Step])> {
+        self.0.split_last()
+    }
+
+    /// Whether it is the given field or below it.
+    pub fn is_below(&self, names: &[&str]) -> bool {
+        names.len() <= self.0.len()
+            && names.iter().zip(&self.0).all(|(name, step)| matches!(step, Step::Field(field) if field == name))
+    }
+
+    /// The value at the path.
+    pub fn get<'a>(&self, object: &'a Value) -> Option<&'a Value> {
+        self.0.iter().try_fold(object, |node, step| match step {
+            Step::Field(name) => node.get(name),
+            Step::Item { key, value } => node.as_array()?.iter().find(|item| is_item(item, key, value)),
+        })
+    }
+
+    /// The steps as `managedFields` writes them: `f:spec`, `k:{"name":"app"}`.
+    pub fn managed_keys(&self) -> Vec<String> {
+        let step = |step: &Step| match step {
+            Step::Field(name) => format!("f:{name}"),
+            Step::Item { key, value } => format!("k:{}", serde_json::json!({ key: value })),
+        };
+        self.0.iter().map(step).collect()
+    }
+}
+
+fn is_item(item: &Value, key: &str, value: &str) -> bool {
+    item.get(key).is_some_and(|found| text(found).as_deref() == Some(value))
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// The key of a list: the first of [`KEYS`] that every item has, each with a value of its own.
+fn key_of(lists: [&[Value]; 2]) -> Option<&'static str> {
+    KEYS.iter().copied().find(|key| {
+        lists.iter().all(|list| {
+            let mut seen = std::collections::BTreeSet::new();
+            list.iter().all(|item| item.get(key).and_then(text).is_some_and(|value| seen.insert(value)))
+        })
+    })
+}
+
+/// The fields in which two objects differ: the deepest ones, so that what others own is left out.
+pub fn differences(before: &Value, after: &Value) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    walk(&mut Vec::new(), Some(before), Some(after), None, &mut edits);
+    edits
+}
+
+fn walk(
+    path: &mut Vec<Step>,
+    before: Option<&Value>,
+    after: Option<&Value>,
+    position: Option<usize>,
+    edits: &mut Vec<Edit>,
+) {
+    if before == after {
+        return;
+    }
+    match (before, after) {
+        (Some(Value::Object(old)), Some(Value::Object(new))) => maps(path, old, new, edits),
+        // A map that is not there yet counts field by field: what others add to it later is theirs.
+        (None | Some(Value::Null), Some(Value::Object(new))) if !new.is_empty() && !in_list(path) => {
+            maps(path, &Map::new(), new, edits);
+        }
+        (Some(Value::Array(old)), Some(Value::Array(new))) if key_of([old, new]).is_some() => {
+            lists(path, old, new, edits);
+        }
+        (None | Some(Value::Null), Some(Value::Array(new))) if key_of([new, &[]]).is_some() && !new.is_empty() => {
+            lists(path, &[], new, edits);
+        }
+        (Some(Value::Array(old)), None) if key_of([old, &[]]).is_some() && !old.is_empty() => {
+            lists(path, old, &[], edits);
+        }
+        _ => {
+            edits.push(Edit { path: FieldPath(path.clone()), before: before.cloned(), after: after.cloned(), position })
+        }
+    }
+}
+
+fn in_list(path: &[Step]) -> bool {
+    matches!(path.last(), Some(Step::Item { .. }))
+}
+
+fn maps(path: &mut Vec<Step>, old: &Map<String, Value>, new: &Map<String, Value>, edits: &mut Vec<Edit>) {
+    let added = new.keys().filter(|key| !old.contains_key(*key));
+    for key in old.keys().chain(added) {
+        path.push(Step::Field(key.clone()));
+        walk(path, old.get(key), new.get(key), None, edits);
+        path.pop();
+    }
+}
+
+fn lists(path: &mut Vec<Step>, old: &[Value], new: &[Value], edits: &mut Vec<Edit>) {
+    let Some(key) = key_of([old, new]) else { return };
+    let name = |item: &Value| item.get(key).and_then(text).unwrap_or_default();
+    let find = |list: &[Value], value: &str| list.iter().position(|item| is_item(item, key, value));
+    let added = new.iter().map(name).filter(|value| find(old, value).is_none());
+    for value in old.iter().map(name).chain(added.collect::<Vec<_>>()) {
+        let (was, is) = (find(old, &value), find(new, &value));
+        path.push(Step::Item { key: key.to_owned(), value });
+        let position = was.or(is);
+        walk(path, was.map(|at| &old[at]), is.map(|at| &new[at]), position, edits);
+        path.pop();
+    }
+}
+
+/// Makes the edits in an object. Maps and lists on the way are made where they are missing; a map or list of
+/// metadata, variables or volumes that is left empty goes.
+pub fn apply(object: &Value, edits: &[Edit]) -> Result<Value, String> {
+    let mut object = object.clone();
+    for edit in edits {
+        set(&mut object, &edit.path.0, edit.after.as_ref(), edit.position)
+            .map_err(|()| format!("{} is not there any more", edit.path))?;
+        if edit.after.is_none() {
+            prune(&mut object, &edit.path);
+        }
+    }
+    Ok(object)
+}
+
+/// The edits the other way round.
+pub fn reversed(edits: &[Edit]) -> Vec<Edit> {
+    let turn = |edit: &Edit| Edit { before: edit.after.clone(), after: edit.before.clone(), ..edit.clone() };
+    edits.iter().rev().map(turn).collect()
+}
+
+/// The edits whose field is not as it was before: somebody else changed it, or it is done already.
+pub fn drifts(object: &Value, edits: &[Edit]) -> Vec<Drift> {
+    edits
+        .iter()
+        .filter_map(|edit| {
+            let now = edit.path.get(object);
+            let same = |value: &Option<Value>| is_same(now, value.as_ref());
+            let drift = |done| Drift { path: edit.path.to_string(), done };
+            if same(&edit.before) { None } else { Some(drift(same(&edit.after))) }
+        })
+        .collect()
+}
+
+/// Equal; null, an empty map and nothing are one.
+fn is_same(a: Option<&Value>, b: Option<&Value>) -> bool {
+    let nothing = |value: Option<&Value>| match value {
+        None | Some(Value::Null) => true,
+        Some(Value::Object(map)) => map.is_empty(),
+        Some(Value::Array(list)) => list.is_empty(),
+        Some(_) => false,
+    };
+    a == b || (nothing(a) && nothing(b))
+}
+
+fn set(node: &mut Value, path: &[Step], value: Option<&Value>, position: Option<usize>) -> Result<(), ()> {
+    let Some((step, rest)) = path.split_first() else {
+        *node = value.cloned().unwrap_or_default();
+        return Ok(());
+    };
+    match step {
+        Step::Field(name) => {
+            if node.is_null() {
+                *node = Value::Object(Map::new());
+            }
+            let map = node.as_object_mut().ok_or(())?;
+            match (rest.is_empty(), value) {
+                (true, None) => {
+                    map.remove(name);
+                    Ok(())
+                }
+                (false, None) if !map.contains_key(name) => Ok(()),
+                _ => set(map.entry(name.as_str()).or_insert(Value::Null), rest, value, position),
+            }
+        }
+        Step::Item { key, value: named } => {
+            if node.is_null() {
+                *node = Value::Array(Vec::new());
+            }
+            let list = node.as_array_mut().ok_or(())?;
+            let at = list.iter().position(|item| is_item(item, key, named));
+            match (rest.is_empty(), value, at) {
+                (true, None, Some(at)) => {
+                    list.remove(at);
+                    Ok(())
+                }
+                (_, None, None) => Ok(()),
+                (_, _, Some(at)) => set(&mut list[at], rest, value, position),
+                (true, Some(value), None) => {
+                    list.insert(position.unwrap_or(list.len()).min(list.len()), value.clone());
+                    Ok(())
+                }
+                // An item of which only a field is ours: without the item there is nowhere to put it.
+                (false, Some(_), None) => Err(()),
+            }
+        }
+    }
+}
+
+/// Fields that go when they are left empty: the API server drops them as well.
+const PRUNED: &[&str] = &["labels", "annotations", "env", "envFrom", "volumes", "volumeMounts", "nodeSelector"];
+
+fn prune(object: &mut Value, path: &FieldPath) {
+    let Some((_, parent)) = path.split() else { return };
+    let Some(Step::Field(name)) = parent.last() else { return };
+    let parent = FieldPath(parent.to_vec());
+    let empty = parent.get(object).is_some_and(|value| {
+        value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
+    });
+    if empty && PRUNED.contains(&name.as_str()) {
+        let _ = set(object, &parent.0, None, None);
+    }
+}
+
+/// The operations of RFC 6902 that lead from one object to the other.
+pub fn operations(before: &Value, after: &Value) -> Vec<Operation> {
+    let mut operations = Vec::new();
+    steps(String::new(), before, after, &mut operations);
+    operations
+}
+
+fn steps(pointer: String, before: &Value, after: &Value, out: &mut Vec<Operation>) {
+    if before == after {
+        return;
+    }
+    match (before, after) {
+        (Value::Object(old), Value::Object(new)) => {
+            for (key, value) in old {
+                let path = format!("{pointer}/{}", pointer_token(key));
+                match new.get(key) {
+                    Some(next) => steps(path, value, next, out),
+                    None => out.push(Operation::Remove { path }),
+                }
+            }
+            for (key, value) in new.iter().filter(|(key, _)| !old.contains_key(*key)) {
+                let path = format!("{pointer}/{}", pointer_token(key));
+                out.push(Operation::Add { path, value: value.clone() });
+            }
+        }
+        (Value::Array(old), Value::Array(new)) => match key_of([old, new]) {
+            Some(key) => list_steps(&pointer, old, new, key, out),
+            None => out.push(Operation::Replace { path: pointer, value: after.clone() }),
+        },
+        _ => out.push(Operation::Replace { path: pointer, value: after.clone() }),
+    }
+}
+
+fn list_steps(pointer: &str, old: &[Value], new: &[Value], key: &str, out: &mut Vec<Operation>) {
+    let same = |a: &Value, b: &Value| a.get(key) == b.get(key);
+    let kept: Vec<&Value> = old.iter().filter(|item| new.iter().any(|other| same(item, other))).collect();
+    let order: Vec<&Value> = new.iter().filter(|item| old.iter().any(|other| same(item, other))).collect();
+    if !kept.iter().zip(&order).all(|(a, b)| same(a, b)) {
+        let value = Value::Array(new.to_vec());
+        out.push(Operation::Replace { path: pointer.to_owned(), value });
+        return;
+    }
+    for (at, item) in old.iter().enumerate() {
+        if let Some(next) = new.iter().find(|other| same(item, other)) {
+            steps(format!("{pointer}/{at}"), item, next, out);
+        }
+    }
+    for (at, item) in old.iter().enumerate().rev() {
+        if !new.iter().any(|other| same(item, other)) {
+            out.push(Operation::Remove { path: format!("{pointer}/{at}") });
+        }
+    }
+    for (at, item) in new.iter().enumerate() {
+        if !old.iter().any(|other| same(item, other)) {
+            out.push(Operation::Add { path: format!("{pointer}/{at}"), value: item.clone() });
+        }
+    }
+}
+
+/// Carries out a rule's operations on an object. A map that a rule would add where one has come to be is merged into
+/// it: several fixes may each bring the first label.
+pub fn patched(object: &Value, patch: &[Operation]) -> Result<Value, String> {
+    let mut object = object.clone();
+    for operation in patch {
+        let (path, value) = match operation {
+            Operation::Add { path, value } | Operation::Replace { path, value } => (path, Some(value)),
+            Operation::Remove { path } => (path, None),
+        };
+        let insert = matches!(operation, Operation::Add { .. });
+        change(&mut object, path, value, insert).ok_or_else(|| format!("{path} is not there any more"))?;
+    }
+    Ok(object)
+}
+
+fn change(object: &mut Value, path: &str, value: Option<&Value>, insert: bool) -> Option<()> {
+    let (parent, last) = path.rsplit_once('/')?;
+    let name = last.replace("~1", "/").replace("~0", "~");
+    let place = match object.pointer_mut(parent) {
+        Some(place) if !place.is_null() => place,
+        // `metadata: {}` of a template is left out by the API server: what is below it starts there.
+        _ if insert => {
+            change(object, parent, Some(&Value::Object(Map::new())), true)?;
+            object.pointer_mut(parent)?
+        }
+        _ => return None,
+    };
+    match place {
+        Value::Object(map) => match (value, map.get_mut(&name)) {
+            (None, Some(_)) => map.remove(&name).map(|_| ()),
+            (None, None) => None,
+            (Some(Value::Object(new)), Some(Value::Object(old))) if insert => {
+                old.extend(new.clone());
+                Some(())
+            }
+            (Some(value), _) => {
+                map.insert(name, value.clone());
+                Some(())
+            }
+        },
+        Value::Array(list) => {
+            let at = if name == "-" { list.len() } else { name.parse().ok()? };
+            match value {
+                Some(value) if insert => (at <= list.len()).then(|| list.insert(at, value.clone())),
+                Some(value) => list.get_mut(at).map(|item| *item = value.clone()),
+                None => (at < list.len()).then(|| list.remove(at)).map(|_| ()),
+            }
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn env(names: &[(&str, &str)]) -> Value {
+        let list: Vec<Value> = names.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+        json!({"spec": {"containers": [{"name": "app", "env": list}]}})
+    }
+
+    fn run(object: &Value, operations: &[Operation]) -> Value {
+        let patch: json_patch::Patch = serde_json::from_value(serde_json::to_value(operations).unwrap()).unwrap();
+        let mut object = object.clone();
+        json_patch::patch(&mut object, &patch).unwrap();
+        object
+    }
+
+    #[test]
+    fn a_list_that_others_added_to_is_changed_in_the_right_place_and_back() {
+        let before = env(&[("A", "1"), ("B", "2"), ("C", "3")]);
+        let after = env(&[("A", "1"), ("C", "4")]);
+        let edits = differences(&before, &after);
+        assert_eq!(edits.len(), 2, "{edits:?}");
+        assert_eq!(edits[0].path.to_string(), "/spec/containers[name=app]/env[name=B]");
+        let others = env(&[("X", "0"), ("A", "1"), ("B", "2"), ("C", "3")]);
+        assert!(drifts(&others, &edits).is_empty());
+        let changed = apply(&others, &edits).unwrap();
+        assert_eq!(changed, env(&[("X", "0"), ("A", "1"), ("C", "4")]));
+        assert_eq!(run(&others, &operations(&others, &changed)), changed);
+        assert_eq!(apply(&after, &reversed(&edits)).unwrap(), before);
+    }
+
+    #[test]
+    fn a_map_that_is_made_goes_again_and_what_others_put_into_it_stays() {
+        let before = json!({"metadata": {"name": "a"}});
+        let after = json!({"metadata": {"name": "a", "annotations": {"x/y": "1"}}});
+        let edits = differences(&before, &after);
+        assert_eq!(edits[0].path.to_string(), "/metadata/annotations/x~1y");
+        assert_eq!(apply(&after, &reversed(&edits)).unwrap(), before);
+        let others = json!({"metadata": {"name": "a", "annotations": {"x/y": "1", "z": "2"}}});
+        let back = apply(&others, &reversed(&edits)).unwrap();
+        assert_eq!(back, json!({"metadata": {"name": "a", "annotations": {"z": "2"}}}));
+        assert_eq!(run(&others, &operations(&others, &back)), back);
+    }
+
+    #[test]
+    fn what_somebody_changed_is_seen() {
+        let edits = differences(&json!({"a": "1"}), &json!({"a": "2"}));
+        let drift = |object: Value| drifts(&object, &edits).first().map(|drift| drift.done);
+        assert_eq!(drift(json!({"a": "1"})), None);
+        assert_eq!(drift(json!({"a": "2"})), Some(true));
+        assert_eq!(drift(json!({"a": "3"})), Some(false));
+        assert_eq!(drift(json!({})), Some(false));
+    }
+
+    #[test]
+    fn two_rules_may_each_bring_the_first_label() {
+        let first = Operation::Add { path: "/metadata/labels".into(), value: json!({"a": "1"}) };
+        let second = Operation::Add { path: "/metadata/labels".into(), value: json!({"b": "2"}) };
+        let object = patched(&json!({}), &[first, second]).unwrap();
+        assert_eq!(object, json!({"metadata": {"labels": {"a": "1", "b": "2"}}}));
+        assert!(patched(&json!({}), &[Operation::Remove { path: "/a/b".into() }]).is_err());
+        assert!(patched(&json!({"a": [1]}), &[Operation::Remove { path: "/a/7".into() }]).is_err());
+    }
+
+    #[test]
+    fn containers_without_a_key_of_their_own_are_replaced_whole() {
+        let (before, after) = (json!({"args": ["a", "b"]}), json!({"args": ["a"]}));
+        let edits = differences(&before, &after);
+        assert_eq!((edits.len(), edits[0].path.to_string().as_str()), (1, "/args"));
+        assert_eq!(run(&before, &operations(&before, &after)), after);
+    }
+}
