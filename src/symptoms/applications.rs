@@ -77,6 +77,7 @@ const APPLICATIONS: &[Application] = &[
         target: None,
         first: &[
             (Kind::NodeIdentity, &["WI771", "WI101", "WI775", "WI401"]),
+            (Kind::PodIdentity, &["WI771", "WI101", "WI309"]),
             (Kind::NotConfigured, &["WI202", "WI101", "WI401", "WI204", "WI301"]),
             (Kind::OtherCredential, &["WI771", "WI109"]),
         ],
@@ -97,16 +98,6 @@ const APPLICATIONS: &[Application] = &[
         first: &[(Kind::NodeIdentity, &["WI773"]), (Kind::OtherCredential, &["WI773"])],
     },
     Application {
-        name: "terraform",
-        marks: r"terraform|opentofu|azurerm|hashicorp|go-azure-sdk",
-        target: None,
-        first: &[
-            (Kind::NodeIdentity, &["WI779", "WI101", "WI401"]),
-            (Kind::NotConfigured, &["WI779", "WI101", "WI401"]),
-            (Kind::OtherCredential, &["WI779", "WI109"]),
-        ],
-    },
-    Application {
         name: "flux",
         marks: r"source-controller|ocirepository|helmrepository|image-reflector|kustomize-controller|toolkit\.fluxcd",
         target: None,
@@ -123,6 +114,12 @@ const APPLICATIONS: &[Application] = &[
     },
     Application { name: "argocd", marks: r"argocd|argo-cd|argoproj", target: None, first: &[] },
     Application {
+        name: "blob-csi",
+        marks: r"azstorage|blobfuse|(?:blob|file)\.csi\.azure",
+        target: None,
+        first: &[(Kind::NodeIdentity, &["WI778"]), (Kind::OtherCredential, &["WI778"])],
+    },
+    Application {
         name: "app-configuration",
         marks: r"azureappconfigurationprovider|az-appconfig|azappconfig",
         target: None,
@@ -132,7 +129,17 @@ const APPLICATIONS: &[Application] = &[
         name: "crossplane",
         marks: r"upbound|crossplane|oidctokenfile",
         target: None,
-        first: &[(Kind::TokenFile, &["WI775", "WI110", "WI401", "WI101"])],
+        first: &[(Kind::TokenFile, &["WI110", "WI775", "WI401", "WI101"])],
+    },
+    Application {
+        name: "terraform",
+        marks: r"terraform|opentofu|azurerm|hashicorp|go-azure-sdk",
+        target: None,
+        first: &[
+            (Kind::NodeIdentity, &["WI779", "WI101", "WI401"]),
+            (Kind::NotConfigured, &["WI779", "WI101", "WI401"]),
+            (Kind::OtherCredential, &["WI779", "WI109"]),
+        ],
     },
     Application {
         name: "prometheus",

@@ -41,13 +41,14 @@ static DATA_MOVER: LazyLock<Regex> = LazyLock::new(|| {
         r"dataupload|datadownload|data-upload|data-download|podvolume(?:backup|restore)|node-agent|data path|maintenance",
     )
 });
+static OLD_SDK: LazyLock<Regex> = LazyLock::new(|| pattern(r"adal:|authorizer\#withauthorization"));
 static SUBJECT_OR_ISSUER: LazyLock<Regex> = LazyLock::new(|| pattern(r"presented assertion issuer"));
 
-/// Makes a symptom of a hit.
-pub(super) fn symptom(entry: &Entry<'_>, hit: &Hit, context: &Context<'_>) -> Symptom {
+/// Makes a symptom of a hit. `guess` is the application that the text as a whole seems to be of.
+pub(super) fn symptom(entry: &Entry<'_>, hit: &Hit, context: &Context<'_>, guess: Option<&'static str>) -> Symptom {
     let signature = hit.signature;
     let mut facts = extract::facts(entry, &hit.range);
-    let application = application(entry, &hit.range, context);
+    let application = application(entry, &hit.range, context).or(guess);
     let mut symptom = Symptom {
         code: signature.code,
         name: "",
@@ -65,8 +66,8 @@ pub(super) fn symptom(entry: &Entry<'_>, hit: &Hit, context: &Context<'_>) -> Sy
         application,
         excerpt: excerpt(entry, &hit.range),
         count: 1,
-        first: Place { line: entry.record.line, time: entry.record.time.clone() },
-        last: Place { line: entry.record.line, time: entry.record.time.clone() },
+        first: place(entry, &hit.range),
+        last: place(entry, &hit.range),
         follows: None,
     };
     let mut next = signature.next;
@@ -75,6 +76,7 @@ pub(super) fn symptom(entry: &Entry<'_>, hit: &Hit, context: &Context<'_>) -> Sy
         next = explain_code(&mut symptom, &facts, entry, &hit.range);
     }
     adjust_to_application(&mut symptom, entry, &hit.range);
+    adjust_to_age(&mut symptom, entry, &hit.range);
     adjust_to_sdk(&mut symptom, entry, &hit.range);
     adjust_to_cloud(&mut symptom, &facts, context);
     adjust_to_context(&mut symptom, context);
@@ -82,6 +84,13 @@ pub(super) fn symptom(entry: &Entry<'_>, hit: &Hit, context: &Context<'_>) -> Sy
     symptom.next = commands::write(next, &facts, application.and_then(applications::target));
     symptom.facts = facts;
     symptom
+}
+
+/// The line of a hit, and the time of its entry.
+fn place(entry: &Entry<'_>, hit: &Range<usize>) -> Place {
+    let before = entry.squeezed.origin(hit.clone()).start;
+    let lines = entry.text[..before].matches('\n').count() as u64;
+    Place { line: entry.record.line + lines, time: entry.record.time.clone() }
 }
 
 /// The kind of a hit before it is made a symptom: a code of Entra may be about another credential.
@@ -196,12 +205,18 @@ fn adjust_to_application(symptom: &mut Symptom, entry: &Entry<'_>, hit: &Range<u
         ("secrets-store", Some(_)) if symptom.kind == Kind::Entra => symptom.points_to.push("WI773"),
         _ => {}
     }
-    if symptom.signature == "imds-by-old-sdk" {
-        let newer: &[&str] = match application {
-            "velero" => &["WI705"],
-            "keda" => &["WI720"],
-            "thanos" => &["WI742", "WI740"],
-            "external-dns" => &["WI775", "WI771"],
+}
+
+/// adal and go-autorest are older than workload identity.
+fn adjust_to_age(symptom: &mut Symptom, entry: &Entry<'_>, hit: &Range<usize>) {
+    let by_adal = symptom.signature == "nmi" && OLD_SDK.is_match(entry.window(hit, (900, 300)));
+    if symptom.signature == "imds-by-old-sdk" || by_adal {
+        let newer: &[&str] = match symptom.application {
+            Some("velero") => &["WI705"],
+            Some("keda") => &["WI720"],
+            Some("thanos") => &["WI742", "WI740"],
+            Some("external-dns") => &["WI775", "WI771"],
+            Some("terraform") => &["WI779", "WI775"],
             _ => &["WI775"],
         };
         put_first(&mut symptom.points_to, newer);
@@ -309,14 +324,21 @@ fn excerpt(entry: &Entry<'_>, hit: &Range<usize>) -> String {
     let origin = entry.squeezed.origin(hit.clone());
     let line_start = text[..origin.start].rfind('\n').map_or(0, |at| at + 1);
     let start = boundary(text, line_start.max(origin.start.saturating_sub(160)));
-    let mut end = text[origin.end..].find('\n').map_or(text.len(), |at| origin.end + at);
+    let hit_end = boundary(text, origin.end);
+    let mut end = text[hit_end..].find('\n').map_or(text.len(), |at| hit_end + at);
     // A line that a terminal broke, or a message that begins in the next one.
-    while end < text.len() && end - start < 120 {
+    while end < text.len() && end - start < 200 && worth(&text[start..end]) < 100 {
         end = text[end + 1..].find('\n').map_or(text.len(), |at| end + 1 + at);
     }
     let end = boundary(text, end.min(start + EXCERPT));
-    let words: Vec<&str> = text[start..end.max(start)].split_whitespace().collect();
+    let rules = |word: &&str| !(word.len() > 8 && word.chars().all(|char| "-=_*".contains(char)));
+    let words: Vec<&str> = text[start..end.max(start)].split_whitespace().filter(rules).collect();
     reveal(&words.join(" "))
+}
+
+/// How many letters a piece has.
+fn worth(text: &str) -> usize {
+    text.chars().filter(|char| char.is_alphanumeric()).count()
 }
 
 /// The nearest place at or after `at` where a character begins.

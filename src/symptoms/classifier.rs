@@ -1,12 +1,13 @@
 //! Text in, symptoms out: line by line, in bounded memory.
 
+use super::applications;
 use super::assemble;
 use super::engine::{self, Entry, Hit};
 use super::families::entra;
 use super::line::Level;
 use super::model::{Context, Kind, Origin, Symptom, Weight};
 use super::record::{Record, Records};
-use crate::text::pattern;
+use crate::text::{Squeezed, pattern};
 use regex::bytes::Regex;
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -44,6 +45,7 @@ static IDENTITY: LazyLock<Regex> = LazyLock::new(|| {
 /// Logs of any length may be given to a [`Classifier`] in lines instead.
 pub fn classify(text: &str, origin: Origin, context: &Context<'_>) -> Vec<Symptom> {
     let mut classifier = Classifier::new(origin, *context);
+    classifier.guess_application(text);
     for line in text.split('\n') {
         classifier.push_line(line);
     }
@@ -60,6 +62,7 @@ pub struct Classifier<'c> {
     known: HashMap<Key, usize>,
     last_success: Option<u64>,
     words: Words,
+    application: Option<&'static str>,
 }
 
 /// Which words a text has, whether or not a wording of them is known.
@@ -86,7 +89,18 @@ impl<'c> Classifier<'c> {
             known: HashMap::new(),
             last_success: None,
             words: Words::default(),
+            application: None,
         }
+    }
+
+    /// Whose words they are, judged by the beginning of the whole text: for those parts of it that do not say.
+    pub fn guess_application(&mut self, text: &str) {
+        const ENOUGH: usize = 128 * 1024;
+        let mut end = text.len().min(ENOUGH);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.application = applications::recognise(Squeezed::new(&text[..end]).lower());
     }
 
     /// Takes one line, without its end.
@@ -128,7 +142,7 @@ impl<'c> Classifier<'c> {
     }
 
     fn add(&mut self, entry: &Entry<'_>, hit: &Hit) {
-        let symptom = assemble::symptom(entry, hit, &self.context);
+        let symptom = assemble::symptom(entry, hit, &self.context, self.application);
         let facts = &symptom.facts;
         let key = (
             symptom.signature,
@@ -144,7 +158,7 @@ impl<'c> Classifier<'c> {
         if let Some(at) = self.known.get(&key) {
             let known = &mut self.found[*at];
             // One entry that says it twice says it once.
-            if known.last.line != symptom.first.line {
+            if entry.record.line > known.last.line || entry.record.overlap > 0 {
                 known.count += 1;
             }
             known.weight = known.weight.max(symptom.weight);

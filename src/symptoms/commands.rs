@@ -102,7 +102,7 @@ fn command(next: Next, facts: &Facts, otherwise: Option<&str>) -> String {
             "az role assignment create --assignee-object-id {} --assignee-principal-type ServicePrincipal --role {} --scope {}",
             guid(facts.object_id.as_deref()).unwrap_or("PRINCIPAL-ID"),
             role(facts).map_or("ROLE".to_owned(), |role| format!("'{role}'")),
-            quoted(resource_id(facts.scope.as_deref()), "RESOURCE-ID"),
+            quoted(resource_id(facts.scope.as_deref()).map(grantable), "RESOURCE-ID"),
         ),
         Next::Authority => format!("kubectl wi exec-probe {workload} --method ephemeral"),
         Next::Describe => {
@@ -205,6 +205,30 @@ fn resource_id(value: Option<&str>) -> Option<&str> {
             && value.len() <= 1024
             && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._/()".contains(&byte))
     })
+}
+
+/// The part of a scope at which a role makes sense: the zone, not its record; the vault, not one secret.
+fn grantable(scope: &str) -> &str {
+    const RESOURCES: [&str; 5] = [
+        "/providers/microsoft.network/dnszones/",
+        "/providers/microsoft.network/privatednszones/",
+        "/providers/microsoft.keyvault/vaults/",
+        "/providers/microsoft.storage/storageaccounts/",
+        "/providers/microsoft.servicebus/namespaces/",
+    ];
+    let lower = scope.to_ascii_lowercase();
+    for resource in RESOURCES {
+        if let Some(at) = lower.find(resource) {
+            let name = at + resource.len();
+            let end = scope[name..].find('/').map_or(scope.len(), |end| name + end);
+            return &scope[..end];
+        }
+    }
+    // "/providers/Microsoft.Network" at the end is no resource.
+    match lower.rfind("/providers/") {
+        Some(at) if scope[at + 11..].split('/').count() < 3 => &scope[..at],
+        _ => scope,
+    }
 }
 
 #[cfg(test)]

@@ -119,6 +119,7 @@ pub fn diagnose_in(text: &str, context: &Context<'_>) -> PastedReport {
         context.mutated = context.mutated.or(Some(described.mutated()));
     }
     let mut classifier = Classifier::new(Origin::Pasted, context);
+    classifier.guess_application(text);
     for line in text.split('\n') {
         classifier.push_line(line);
     }
@@ -153,6 +154,14 @@ fn sort_out(report: &mut PastedReport, found: Vec<Symptom>) {
     report.root = root.map(|at| found.remove(at));
     let (consequences, others) = found.into_iter().partition(|symptom| symptom.follows.is_some());
     report.consequences = consequences;
+    let mut others: Vec<Symptom> = others;
+    // What has nothing to do with identity is said once for each wording.
+    let mut said: Vec<&'static str> = report.root.iter().map(|root| root.signature).collect();
+    others.retain(|symptom| {
+        let again = !symptom.kind.is_identity() && said.contains(&symptom.signature);
+        said.push(symptom.signature);
+        !again
+    });
     report.others = others;
 }
 
@@ -168,13 +177,14 @@ fn apply_description(report: &mut PastedReport, described: &Described) {
             report.notes.push(sentence);
         }
         // A label and nothing injected is a failure of its own, whatever the events say.
-        None if asked => {
+        root if asked && root.as_ref().is_none_or(|root| !root.kind.is_identity()) => {
             let facts = Facts {
                 namespace: described.namespace.clone(),
                 service_account: described.account.clone(),
                 ..Facts::default()
             };
-            report.root = Some(Symptom {
+            report.others.extend(root.take());
+            *root = Some(Symptom {
                 code,
                 name: codes::name(code),
                 signature: "described-pod",

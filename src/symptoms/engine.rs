@@ -7,7 +7,7 @@ use super::signature::Signature;
 use crate::text::{Squeezed, mask_squeezed};
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use std::ops::Range;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 /// The most places at which one wording is looked at in one entry.
 const MOST_PLACES: usize = 6;
@@ -19,24 +19,38 @@ struct Compiled {
     /// The signatures, in the order of their tables.
     signatures: Vec<&'static Signature>,
     /// For each pattern: its signature, and itself.
-    patterns: Vec<(usize, Regex)>,
+    patterns: Vec<(usize, Pattern)>,
     /// For each signature: what must and must not stand near.
-    near: Vec<(Vec<Regex>, Vec<Regex>)>,
+    near: Vec<(Vec<Pattern>, Vec<Pattern>)>,
+}
+
+/// A pattern that is compiled when it is first needed: most never are.
+struct Pattern {
+    source: &'static str,
+    regex: OnceLock<Regex>,
+}
+
+impl Pattern {
+    fn new(source: &'static str) -> Self {
+        Self { source, regex: OnceLock::new() }
+    }
+
+    fn get(&self) -> &Regex {
+        self.regex.get_or_init(|| compile(self.source))
+    }
 }
 
 static COMPILED: LazyLock<Compiled> = LazyLock::new(|| {
-    let mut sources = Vec::new();
-    let mut patterns = Vec::new();
-    let mut near = Vec::new();
-    for (at, signature) in families::all().enumerate() {
-        for source in signature.patterns {
-            sources.push(*source);
-            patterns.push((at, compile(source)));
-        }
-        let compile_all = |sources: &[&'static str]| sources.iter().map(|source| compile(source)).collect();
-        near.push((compile_all(signature.near), compile_all(signature.unless)));
-    }
-    Compiled { set: compile_set(&sources), signatures: families::all().collect(), patterns, near }
+    let signatures: Vec<&'static Signature> = families::all().collect();
+    let patterns: Vec<(usize, Pattern)> = signatures
+        .iter()
+        .enumerate()
+        .flat_map(|(at, signature)| signature.patterns.iter().map(move |source| (at, Pattern::new(source))))
+        .collect();
+    let all = |sources: &[&'static str]| sources.iter().map(|source| Pattern::new(source)).collect();
+    let near = signatures.iter().map(|signature| (all(signature.near), all(signature.unless))).collect();
+    let sources: Vec<&'static str> = patterns.iter().map(|(_, pattern)| pattern.source).collect();
+    Compiled { set: compile_set(&sources), signatures, patterns, near }
 });
 
 /// Patterns are constants, and a test compiles every one of them. Should one fail all the same, it finds nothing.
@@ -97,7 +111,7 @@ impl<'a> Entry<'a> {
         for pattern in compiled.set.matches(text) {
             let (order, regex) = &compiled.patterns[pattern];
             let (signature, near) = (compiled.signatures[*order], &compiled.near[*order]);
-            for found in regex.find_iter(text).take(MOST_PLACES) {
+            for found in regex.get().find_iter(text).take(MOST_PLACES) {
                 let range = found.range();
                 if self.is_new(&range) && self.fits(signature, near, &range) {
                     hits.push(Hit { signature, order: *order, range });
@@ -115,10 +129,10 @@ impl<'a> Entry<'a> {
         self.record.overlap == 0 || self.squeezed.origin(range.clone()).end > self.record.overlap
     }
 
-    fn fits(&self, signature: &Signature, (near, unless): &(Vec<Regex>, Vec<Regex>), hit: &Range<usize>) -> bool {
+    fn fits(&self, signature: &Signature, (near, unless): &(Vec<Pattern>, Vec<Pattern>), hit: &Range<usize>) -> bool {
         let window = self.window(hit, signature.reach);
-        (near.is_empty() || near.iter().any(|pattern| pattern.is_match(window)))
-            && !unless.iter().any(|pattern| pattern.is_match(window))
+        (near.is_empty() || near.iter().any(|pattern| pattern.get().is_match(window)))
+            && !unless.iter().any(|pattern| pattern.get().is_match(window))
     }
 
     /// The squeezed text around a place, in lower case.

@@ -50,7 +50,7 @@ pub(super) fn facts(entry: &Entry<'_>, hit: &Range<usize>) -> Facts {
         subject: find(&SUBJECT),
         action: find(&ACTION).or_else(|| find(&CLAIM)),
         scope: find(&SCOPE).or_else(|| find(&ARM_URL)),
-        host: find(&LOOKUP).filter(|host| host.contains('.')).or_else(|| find(&HOST)),
+        host: find(&LOOKUP).filter(|host| host.contains('.')).or_else(|| find(&HOST)).filter(|host| !is_manual(host)),
         path: find(&PATH),
         resource: find(&RESOURCE),
         ..Facts::default()
@@ -66,6 +66,14 @@ pub(super) fn facts(entry: &Entry<'_>, hit: &Range<usize>) -> Facts {
     }
     name_account(&mut facts);
     facts
+}
+
+/// A link to a manual is no host that was talked to.
+fn is_manual(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    ["learn.", "docs.", "go.microsoft.", "aka.", "github.", "azure.github.", "msdn."]
+        .iter()
+        .any(|start| host.starts_with(start))
 }
 
 /// Adds what Entra's message quotes: it beats what only stands near.

@@ -43,6 +43,9 @@ pub(super) enum Begins {
 static CRI: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T\S{8,30})\x20(?:stdout|stderr)\x20([FP])\x20?"));
 
+/// A quotation in Markdown or mail.
+static QUOTE: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(?:>\x20?){1,8}"));
+
 /// `kubectl logs --prefix`
 static POD_PREFIX: LazyLock<Regex> = LazyLock::new(|| pattern(r"^\[pod/[^\]\s]{1,256}\]\x20"));
 
@@ -93,7 +96,7 @@ static LEVEL: LazyLock<Regex> = LazyLock::new(|| {
         r#"(?: \b(?:level|lvl|severity)["']?[=:]\x20?["']? ([a-zA-Z]{3,13})
              | ^[^a-z]{0,60}? \b (TRACE|DEBUG|INFO|INFORMATION|WARN|WARNING|ERROR|FATAL|CRITICAL) \b
              | ^(?:\S{1,120}\x20+){0,4} (TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL) \b
-             | ^\[? (trace|debug|Verbose|Info|Informational|Information|Warning|Error|Critical|LogAlways) \]
+             | ^(?:\S{1,120}\x20+){0,2} \[ (trace|debug|Verbose|Info|Informational|Information|Warning|Error|Critical|LogAlways) \]
              | ^ (fail|warn|info|dbug|crit|trce): | ^azure:[a-z]+:(info|warning|error|verbose)
              | ^ ([IWEF])[0-9]{4}\x20 | ^(?:\S{1,120}\x20+){0,2} \x20* (Warning|Normal)\x20 )"#,
     )
@@ -103,8 +106,10 @@ static LEVEL: LazyLock<Regex> = LazyLock::new(|| {
 pub(super) fn read(raw: &str) -> Line<'_> {
     let mut line =
         Line { text: clean(raw), time: None, level: Level::Unknown, begins: Begins::Perhaps, partial: false };
-    let prefix = POD_PREFIX.find(line.text.as_bytes()).map(|prefix| prefix.end());
-    cut(&mut line.text, prefix.unwrap_or_default());
+    for prefix in [&QUOTE, &POD_PREFIX] {
+        let end = prefix.find(line.text.as_bytes()).map_or(0, |prefix| prefix.end());
+        cut(&mut line.text, end);
+    }
     if let Some(captures) = CRI.captures(line.text.as_bytes()) {
         line.partial = captures.get(2).is_some_and(|tag| tag.as_bytes() == b"P");
         line.time = captures.get(1).map(|time| lossy(time.as_bytes()));
@@ -227,7 +232,7 @@ mod tests {
 
     #[test]
     fn the_patterns_compile() {
-        for pattern in [&CRI, &POD_PREFIX, &OUTER_TIME, &BEGINS, &GOES_ON, &LEVEL] {
+        for pattern in [&CRI, &QUOTE, &POD_PREFIX, &OUTER_TIME, &BEGINS, &GOES_ON, &LEVEL] {
             assert!(!pattern.as_str().is_empty());
         }
     }

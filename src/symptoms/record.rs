@@ -80,19 +80,24 @@ impl Records {
 
     /// Cuts an entry that has become too long.
     fn split(&mut self, done: &mut Vec<Record>) {
-        while let Some(open) = &mut self.open
-            && (open.text.len() > LONGEST || open.lines > MOST_LINES)
-        {
-            let at = boundary(&open.text, open.text.len().min(LONGEST));
-            let shared = boundary(&open.text, at.saturating_sub(OVERLAP));
-            let rest = open.text[shared..].to_owned();
-            let mut head = open.clone();
-            head.text.truncate(at);
-            open.text = rest;
-            open.overlap = at - shared;
+        let Some(open) = &mut self.open else { return };
+        if open.text.len() <= LONGEST && open.lines <= MOST_LINES {
+            return;
+        }
+        let text = std::mem::take(&mut open.text);
+        let mut start = 0;
+        loop {
+            let end = boundary(&text, (start + LONGEST).min(text.len()));
+            let shared = boundary(&text, end.saturating_sub(OVERLAP)).max(start);
+            done.push(Record { text: text[start..end].to_owned(), ..open.clone() });
+            open.overlap = end - shared;
             open.line = self.line;
             open.lines = 1;
-            done.push(head);
+            start = shared;
+            if text.len() - start <= LONGEST {
+                text[start..].clone_into(&mut open.text);
+                return;
+            }
         }
     }
 }

@@ -171,7 +171,7 @@ fn run(text: &str, squeezed: &Squeezed, sure: Range<usize>, belongs: impl Fn(u8)
         if end > start {
             let gap = squeezed.origin(end - 1..end).end..squeezed.origin(end..end + 1).start;
             let gap = text.get(gap).unwrap_or_default();
-            let blanks = gap.bytes().filter(u8::is_ascii_whitespace).count();
+            let blanks = gap.chars().filter(|char| char.is_whitespace()).count();
             let wrapped = gap.contains('\n') || blanks >= 8;
             if blanks > 0 && !(wrapped && (end < sure || end - start >= LONG)) {
                 break;

@@ -95,3 +95,71 @@ fn every_excerpt_is_understood() {
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// The same words, in another dress.
+fn dresses(text: &str) -> Vec<(&'static str, String)> {
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let each = |dress: &dyn Fn(usize, &str) -> String| {
+        lines.iter().enumerate().map(|(at, line)| dress(at, line)).collect::<Vec<_>>().join("\n")
+    };
+    let wrapped = |width: usize, indent: &str| {
+        let wrap = |line: &str| {
+            let chars: Vec<char> = line.chars().collect();
+            chars
+                .chunks(width)
+                .map(|part| part.iter().collect::<String>())
+                .collect::<Vec<_>>()
+                .join(&format!("\n{indent}"))
+        };
+        each(&|_, line| wrap(line))
+    };
+    let mut dresses = vec![
+        ("wrapped at 80", wrapped(80, "")),
+        ("wrapped at 53 and indented", wrapped(53, "                    ")),
+        ("with carriage returns", text.replace('\n', "\r\n")),
+        ("coloured", each(&|_, line| format!("\u{1b}[31m{}\u{1b}[0m", line.replace(": ", ":\u{1b}[1m \u{1b}[22m")))),
+        ("quoted as in an issue", each(&|_, line| format!("> {line}"))),
+        (
+            "with the times of kubectl logs",
+            each(&|at, line| format!("2025-01-01T10:00:0{}.000000000Z {line}", at.min(9))),
+        ),
+        ("with curly quotes", text.replace('\'', "\u{2019}")),
+        ("with tabs and wide blanks", text.replace(' ', "\u{a0}")),
+    ];
+    if lines.len() == 1 {
+        dresses.push(("in a structured log", serde_json::json!({"level": "error", "msg": lines[0]}).to_string()));
+        dresses.push((
+            "in a log of a structured log",
+            serde_json::json!({"log": serde_json::json!({"level": "error", "msg": lines[0]}).to_string() + "\n",
+                "stream": "stderr", "time": "2025-01-01T10:00:00Z"})
+            .to_string(),
+        ));
+    }
+    dresses
+}
+
+#[test]
+fn the_same_words_in_another_dress_mean_the_same() {
+    let mut wrong = Vec::new();
+    for excerpt in excerpts() {
+        let plain = diagnose(&excerpt.text);
+        for (dress, text) in dresses(&excerpt.text) {
+            let dressed = diagnose(&text);
+            let of = |report: &kubectl_wi::symptoms::PastedReport| {
+                (report.root.as_ref().map(|root| root.code), report.root_code())
+            };
+            if of(&plain) != of(&dressed) {
+                wrong.push(format!("{} {dress}: {:?} instead of {:?}", excerpt.name, of(&dressed), of(&plain)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn utf_16_of_a_windows_shell_is_read() {
+    let text = "no token file specified. Check pod configuration or set TokenFilePath in the options";
+    let bytes: Vec<u8> = [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let report = diagnose(&kubectl_wi::text::decode(&bytes));
+    assert_eq!(report.root_code(), Some("WI101"));
+}

@@ -72,8 +72,14 @@ pub(in crate::symptoms) const SIGNATURES: &[Signature] = &[
     },
     Signature {
         id: "connector-readiness",
-        patterns: &[r"timed out waiting for resource readiness"],
-        means: "Service Connector: its Helm release did not become ready in time.",
+        patterns: &[
+            r"timed out waiting for resource readiness",
+            r"timed out waiting for the resource to come to a ready",
+            r"helm installation failed",
+        ],
+        near: ABOUT,
+        reach: (800, 800),
+        means: "Service Connector: its Helm release did not become ready.",
         causes: &["its pods do not start: taints, resources, images, policies; the events of sc-system say which"],
         next: &[Next::Run("kubectl get events -n sc-system --sort-by=.lastTimestamp"), JOB, HELM, SHOW],
         ..CONNECTOR

@@ -94,7 +94,9 @@ pub(in crate::symptoms) const SIGNATURES: &[Signature] = &[
         patterns: &[
             r"authenticationerrordetail>?:? (?:issuer|audience) validation failed",
             r"invalidauthenticationinfo",
+            r"the access token does not have a valid signature",
         ],
+        unless: &[r"lifetime validation failed|token is expired"],
         points_to: &["WI509", "WI776"],
         means: "The exchange works; the resource refuses the access token, which is for another tenant or another resource.",
         causes: &[
@@ -213,12 +215,17 @@ pub(in crate::symptoms) const SIGNATURES: &[Signature] = &[
         kind: Kind::Elsewhere,
         code: "WI807",
         class: Some(Class::Application),
+        points_to: &["WI775", "WI776"],
         patterns: &[
             r"expiredauthenticationtoken",
+            r"lifetime validation failed",
+            r"\[tokenexpired\] error validating token",
             r"access token expiry utc time '?\S{1,40}'? is earlier than current utc time",
         ],
         means: "The exchange worked; the application went on using an access token after its end.",
-        causes: &["the application keeps a token instead of asking its credential object each time"],
+        causes: &[
+            "the application, or an old release of it, keeps a token instead of asking its credential object each time",
+        ],
         ..SIGNATURE
     },
 ];

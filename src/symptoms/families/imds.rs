@@ -124,6 +124,7 @@ pub(in crate::symptoms) const SIGNATURES: &[Signature] = &[
             r"could not connect to (?:the)? (?:imds|managed identity|msi) endpoint",
             r"managed_identity_unreachable_network",
             r"no msi credential available",
+            r"msi endpoint (?:is)? (?:not available|unavailable|not found)",
             r"managedidentitycredential:? (?:is unavailable|authentication unavailable)",
             r"managedidentitycredential - (?:unavailable|imds)",
         ],

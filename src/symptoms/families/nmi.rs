@@ -16,8 +16,7 @@ pub(in crate::symptoms) const SIGNATURES: &[Signature] = &[Signature {
         r"failed to get matching identities for pod",
         r"check mic pod logs for identity assignment errors",
     ],
-    gives: Some("WI309"),
-    points_to: &["WI309", "WI101", "WI401", "WI775", "WI113"],
+    points_to: &["WI101", "WI309", "WI401", "WI775", "WI113"],
     step: true,
     means: "The process asked the node's metadata endpoint, and aad-pod-identity, which is still installed and takes such calls, has no identity for this pod.",
     causes: &[

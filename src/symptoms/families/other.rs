@@ -137,6 +137,7 @@ pub(in crate::symptoms) const SIGNATURES: &[Signature] = &[
             r"back-off pulling image",
             r"failed to (?:authorize|fetch anonymous token|resolve reference)",
             r"pull access denied|manifest unknown|no match for platform in manifest",
+            r"azurecr\.io\S{0,160}unauthorized: authentication required",
         ],
         unless: &[r"scaksextension"],
         means: "An image cannot be pulled. The kubelet pulls with the node's identity or an image pull secret, never with the pod's workload identity.",
@@ -231,6 +232,7 @@ pub(in crate::symptoms) const SIGNATURES: &[Signature] = &[
         class: Some(Class::OtherCloud),
         patterns: &[
             r"nocredentialproviders|no valid providers in chain",
+            r"webidentityerr|sts\.amazonaws\.com",
             r"unable to locate credentials\. you can configure",
             r"could not find default credentials|google: could not",
             r"failed to retrieve credentials .{0,60} (?:sts|ec2)|ec2metadata|ec2 imds",

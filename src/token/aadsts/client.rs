@@ -192,7 +192,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             "ask the tenant's administrator to look at the sign-in by its correlation id",
             "a managed identity is not covered: then another credential was used",
         ],
-        points_to: &["WI109"],
         ..ENTRY
     },
     Entry {
