@@ -1,7 +1,7 @@
 //! Who must be what: what Azure has to know for a chain to end well, and the command that checks it.
 
 use super::meant::TokenSource;
-use super::{Chain, near};
+use super::{Chain, Target, near};
 use crate::model::fact::Fact;
 use crate::webhook::keys;
 
@@ -27,6 +27,10 @@ impl Chain<'_> {
     /// credential was chosen.
     pub fn azure_needs(&self) -> Option<AzureNeeds> {
         if !self.is_meant() || self.token_source() == TokenSource::OtherCredential {
+            return None;
+        }
+        // A custom resource that no account is known for: nothing says whose token it would be.
+        if matches!(self.target(), Target::Other(_)) && self.account_of_resource().is_none() {
             return None;
         }
         let annotation = |key: &str| {

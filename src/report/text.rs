@@ -277,8 +277,8 @@ fn one_line_each(out: &mut String, report: &InspectReport, targets: &[&TargetRep
 fn identity_line(target: &TargetReport, single: bool) -> String {
     let client = target.identities.iter().find_map(|identity| identity.client_id.clone());
     let who = match (client, &target.service_account) {
-        (Some(client), Some(account)) => format!("{account}, client id {client}"),
-        (None, Some(account)) => account.clone(),
+        (Some(client), Some(account)) if !single => format!("{account}, client id {client}"),
+        (_, Some(account)) => account.clone(),
         _ => String::new(),
     };
     match &target.running {
