@@ -54,6 +54,6 @@ pub fn shown(text: &str) -> String {
 /// What events say about an object, newest first.
 pub fn events(inventory: &Inventory, object: &ObjectRef) -> Vec<String> {
     let mut found: Vec<_> = inventory.events_of(object).collect();
-    found.sort_by(|a, b| b.last.cmp(&a.last));
+    found.sort_by_key(|event| std::cmp::Reverse(event.last));
     found.into_iter().map(|event| format!("{}: {}", event.reason, event.message)).collect()
 }
