@@ -5,6 +5,7 @@
 use crate::apps::{self, Keep};
 use crate::chain::compare::Answer;
 use crate::chain::meant::TokenSource;
+use crate::chain::needs::AzureNeeds;
 use crate::chain::select::{Missing, Selection, select};
 use crate::chain::{Chain, Cluster, Target, history, links};
 use crate::manifest::locate::locate;
@@ -96,19 +97,20 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
             }
         }
         findings.retain(|finding| !is_of_cluster(finding, target));
+        let identities = identities(&chain);
         report.targets.push(TargetReport {
             object: target.object().clone(),
             application: chain.application().map(apps::Part::report),
             owner: None,
             service_account: matches!(target, Target::Workload(_) | Target::Account(_))
                 .then(|| chain.account_name().to_owned()),
-            identities: identities(&chain),
+            azure: AzureNeeds::of(&chain, &identities),
+            identities,
             token_file: chain.token_file(),
             verdict,
             chain: links,
             findings,
             place: place(target),
-            azure: chain.azure_needs(),
             running: match chain.pods() {
                 Fact::Known(pods) if !pods.is_empty() => Some(links::running(&chain, pods)),
                 _ => None,

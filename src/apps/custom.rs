@@ -53,22 +53,7 @@ pub fn shown(text: &str) -> String {
 
 /// What events say about an object, newest first.
 pub fn events(inventory: &Inventory, object: &ObjectRef) -> Vec<String> {
-    let mut found: Vec<(&str, String)> = Vec::new();
-    for event in inventory.others_of("Event") {
-        let field = |pointer: &str| text(event, pointer).unwrap_or_default();
-        let about = |part: &str| {
-            let key = if event.value.get("regarding").is_some() { "regarding" } else { "involvedObject" };
-            text(event, &format!("/{key}/{part}")).unwrap_or_default()
-        };
-        if about("kind") != object.kind
-            || about("name") != object.name
-            || about("namespace") != object.namespace.as_deref().unwrap_or_default()
-        {
-            continue;
-        }
-        let message = [field("/message"), field("/note")].concat();
-        found.push((field("/lastTimestamp"), format!("{}: {message}", field("/reason"))));
-    }
-    found.sort_by(|a, b| b.0.cmp(a.0));
-    found.into_iter().map(|(_, text)| text).collect()
+    let mut found: Vec<_> = inventory.events_of(object).collect();
+    found.sort_by_key(|event| std::cmp::Reverse(event.last));
+    found.into_iter().map(|event| format!("{}: {}", event.reason, event.message)).collect()
 }

@@ -161,7 +161,7 @@ impl<'a> Chain<'a> {
     }
 
     /// Namespace and name of the account whose token a custom resource asks for.
-    fn account_of_resource(&self) -> Option<(String, String)> {
+    pub(crate) fn account_of_resource(&self) -> Option<(String, String)> {
         let Target::Other(other) = self.target else { return None };
         apps::of_resource(&other.meta.object)?.resource_account(other)
     }

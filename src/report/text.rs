@@ -228,17 +228,21 @@ fn next_step(out: &mut String, report: &InspectReport, target: &TargetReport, st
 /// What Azure has to know, and for a single target how to look it up: the next person needs no second tool.
 fn azure(out: &mut String, target: &TargetReport, options: Options, single: bool) {
     let (Some(needs), style) = (&target.azure, options.style) else { return };
-    let identity = match (&needs.client_id, &needs.tenant_id) {
-        (None, _) => "not known yet".to_owned(),
-        (Some(id), None) => id.clone(),
-        (Some(id), Some(tenant)) => format!("{id}, tenant {tenant}"),
-    };
-    let issuer = needs.issuer.as_deref().unwrap_or("not known; --issuer names it");
     let _ = writeln!(out, "\n  {}", style.bold("Azure must know"));
-    for (what, value) in
-        [("issuer", issuer), ("subject", &needs.subject), ("audience", &needs.audience), ("client id", &identity)]
-    {
+    let mut line = |what: &str, value: &str| {
         let _ = writeln!(out, "    {}{}", style.dim(&pad(what, 11)), clean(value));
+    };
+    line("issuer", needs.issuer.as_deref().unwrap_or("not known; --issuer names it"));
+    needs.subjects.iter().for_each(|subject| line("subject", subject));
+    needs.audiences.iter().for_each(|audience| line("audience", audience));
+    for (client, tenant) in &needs.clients {
+        match tenant {
+            Some(tenant) => line("client id", &format!("{client}, tenant {tenant}")),
+            None => line("client id", client),
+        }
+    }
+    if needs.clients.is_empty() {
+        line("client id", "not known yet");
     }
     if single || options.wide {
         for command in &needs.commands {
@@ -277,8 +281,8 @@ fn one_line_each(out: &mut String, report: &InspectReport, targets: &[&TargetRep
 fn identity_line(target: &TargetReport, single: bool) -> String {
     let client = target.identities.iter().find_map(|identity| identity.client_id.clone());
     let who = match (client, &target.service_account) {
-        (Some(client), Some(account)) => format!("{account}, client id {client}"),
-        (None, Some(account)) => account.clone(),
+        (Some(client), Some(account)) if !single => format!("{account}, client id {client}"),
+        (_, Some(account)) => account.clone(),
         _ => String::new(),
     };
     match &target.running {
