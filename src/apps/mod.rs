@@ -4,20 +4,33 @@
 //! to identity, which of its objects need one and how they take it, its Helm values, its roles; and its own rules.
 //! docs/adding-an-application.md has the five steps.
 
+pub mod cert_manager;
 pub mod config;
 pub mod custom;
+pub mod delivery;
+pub mod external_dns;
+pub mod external_secrets;
+pub mod general;
+pub mod grafana;
 pub mod image;
 pub mod keda;
+pub mod loki;
 pub mod marks;
 pub mod message;
 pub mod objstore;
+pub mod operators;
+pub mod platform;
+pub mod secrets_store;
 pub mod service_connector;
+pub mod terraform;
 pub mod thanos;
 pub mod velero;
 pub mod version;
+pub mod volumes;
 
 use crate::chain::meant::{Reason, TokenSource};
 use crate::chain::{Chain, Target};
+use crate::model::finding::{Fix, Level};
 use crate::model::inventory::{Inventory, RawObject};
 use crate::model::object::ObjectRef;
 use crate::model::workload::{WORKLOAD_KINDS, Workload};
@@ -27,8 +40,29 @@ use marks::{Marks, Sighting};
 use version::{Chart, Version};
 
 /// Every application. A new one is one line here.
-pub static APPLICATIONS: &[&dyn Application] =
-    &[&velero::Velero, &keda::Keda, &thanos::Thanos, &service_connector::ServiceConnector];
+pub static APPLICATIONS: &[&dyn Application] = &[
+    &velero::Velero,
+    &keda::Keda,
+    &thanos::Thanos,
+    &service_connector::ServiceConnector,
+    &external_secrets::ExternalSecrets,
+    &external_dns::ExternalDns,
+    &cert_manager::CertManager,
+    &secrets_store::SecretsStore,
+    &volumes::AzureStorage,
+    &terraform::Terraform,
+    &loki::Loki,
+    &grafana::Mimir,
+    &grafana::Tempo,
+    &operators::Aso,
+    &operators::Capz,
+    &operators::Crossplane,
+    &delivery::Flux,
+    &delivery::ArgoCd,
+    &platform::Prometheus,
+    &platform::Dapr,
+    &platform::AppConfiguration,
+];
 
 /// What is known of one application.
 pub trait Application: Sync {
@@ -69,6 +103,26 @@ pub trait Application: Sync {
     /// The Helm values, on one line of YAML, that keep a setting over the next upgrade.
     fn values(&self, _part: &Part<'_>, _keep: Keep) -> Option<String> {
         None
+    }
+
+    /// The first release that knows workload identity, where there was one without.
+    fn first_release(&self, _part: &Part<'_>) -> Option<First> {
+        None
+    }
+
+    /// Single releases with a known defect of identity.
+    fn defects(&self, _part: &Part<'_>) -> &'static [Defect] {
+        &[]
+    }
+
+    /// Settings of a component that force another credential or contradict what is injected.
+    fn complaints(&self, _part: &Part<'_>, _seen: &Injected) -> Vec<Complaint> {
+        Vec::new()
+    }
+
+    /// The same of a custom resource that stands for itself.
+    fn resource_complaints(&self, _resource: &RawObject, _inventory: &Inventory) -> Vec<Complaint> {
+        Vec::new()
     }
 
     /// The roles that a component needs.
@@ -219,6 +273,96 @@ pub struct OwnIdentity {
     pub source: &'static str,
 }
 
+/// The first release of an application that knows workload identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct First {
+    /// Major, minor, patch.
+    pub release: (u32, u32, u32),
+    /// What older releases do instead.
+    pub before: &'static str,
+    /// The source.
+    pub source: &'static str,
+}
+
+/// Releases with a known defect of identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Defect {
+    /// The first release that has it.
+    pub from: (u32, u32, u32),
+    /// The first release that has it no more.
+    pub mended: (u32, u32, u32),
+    /// Whether identity certainly fails.
+    pub level: Level,
+    /// What happens.
+    pub what: &'static str,
+    /// The source.
+    pub source: &'static str,
+    /// The webhook's release from which on it shows; `None`: with any.
+    pub webhook: Option<(u16, u16, u16)>,
+}
+
+/// What is injected into a component, as far as it is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Injected {
+    /// The client id of the account's annotation.
+    pub client_id: Option<String>,
+    /// The tenant.
+    pub tenant_id: Option<String>,
+    /// The host of the authority, such as `login.microsoftonline.com`.
+    pub authority: Option<String>,
+}
+
+/// Something about an application's settings that is wrong.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Complaint {
+    /// Where it stands.
+    pub object: ObjectRef,
+    /// JSON pointer.
+    pub path: String,
+    /// How bad it is.
+    pub level: Level,
+    /// One sentence.
+    pub message: String,
+    /// What was seen.
+    pub evidence: Vec<String>,
+    /// What mends it.
+    pub fix: Fix,
+    /// Whether it is a consequence of something else.
+    pub symptom: bool,
+    /// Codes of likely causes.
+    pub points_to: &'static [&'static str],
+}
+
+impl Complaint {
+    /// An error.
+    pub fn error(object: &ObjectRef, path: impl Into<String>, message: impl Into<String>, fix: Fix) -> Self {
+        Self {
+            object: object.clone(),
+            path: path.into(),
+            level: Level::Error,
+            message: message.into(),
+            evidence: Vec::new(),
+            fix,
+            symptom: false,
+            points_to: &[],
+        }
+    }
+
+    /// The same, as a warning.
+    #[must_use]
+    pub fn warning(mut self) -> Self {
+        self.level = Level::Warning;
+        self
+    }
+
+    /// Adds what was seen.
+    #[must_use]
+    pub fn evidence(mut self, line: impl Into<String>) -> Self {
+        self.evidence.push(line.into());
+        self
+    }
+}
+
 /// A role that an application needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleNeed {
@@ -334,6 +478,25 @@ impl<'a> Chain<'a> {
         match self.target() {
             Target::Other(other) if of_resource(&other.meta.object)?.name() == name => Some(other),
             _ => None,
+        }
+    }
+
+    /// What the webhook injects, as far as account and webhook are known.
+    pub fn injected(&self) -> Injected {
+        let annotation = |key: &str| {
+            let account = self.account();
+            account.known()?.meta.annotation(key).map(str::to_owned).filter(|value| !value.is_empty())
+        };
+        let settings = self.webhook().known().map(|webhook| webhook.settings.clone());
+        let tenant = settings.as_ref().and_then(|settings| settings.tenant_id.clone());
+        let authority = match self.injection() {
+            Some(Ok(_)) => settings.and_then(|settings| settings.authority_host),
+            _ => None,
+        };
+        Injected {
+            client_id: annotation(keys::CLIENT_ID),
+            tenant_id: annotation(keys::TENANT_ID).or(tenant),
+            authority,
         }
     }
 

@@ -2,7 +2,10 @@
 
 use super::{Documented, Report, Rule, RuleInfo, account, cluster, pod, template};
 use crate::apps::thanos::rules as thanos;
-use crate::apps::{keda, service_connector, velero};
+use crate::apps::{
+    cert_manager, external_dns, external_secrets, general, keda, loki, secrets_store, service_connector, terraform,
+    velero, volumes,
+};
 use crate::chain::Chain;
 use crate::model::finding::Finding;
 
@@ -54,6 +57,16 @@ pub static RULES: &[&dyn Rule] = &[
     &service_connector::rules::ServiceConnectorExtensionGone,
     &service_connector::rules::ServiceConnectorWorkloadUnwired,
     &service_connector::rules::ServiceConnectorOrphan,
+    &external_secrets::rules::ExternalSecretsStore,
+    &external_dns::ExternalDnsConfig,
+    &cert_manager::CertManagerSolver,
+    &secrets_store::SecretsStoreClass,
+    &loki::LokiStorageConfig,
+    &general::ApplicationOutdated,
+    &general::ApplicationConfig,
+    &secrets_store::CsiTokenRequestsMissing,
+    &volumes::CsiVolumeIdentity,
+    &terraform::TerraformRunnerConfig,
 ];
 
 /// Runs all rules over one chain.

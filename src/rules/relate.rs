@@ -1,6 +1,6 @@
 //! How findings relate: one cause is one error, and a consequence is no cause.
 
-use crate::model::finding::{Finding, Level};
+use crate::model::finding::{Finding, Level, Link};
 
 /// The more specific rule, and the general ones that it silences for the same chain.
 const SILENCES: &[(&str, &[&str])] = &[
@@ -20,6 +20,7 @@ const SILENCES: &[(&str, &[&str])] = &[
     ("WI743", &["WI105", "WI202"]),
     ("WI762", &["WI101", "WI102", "WI105", "WI202"]),
     ("WI771", &["WI202"]),
+    ("WI774", &["WI105", "WI202"]),
     ("WI705", &["WI775"]),
     ("WI742", &["WI775"]),
 ];
@@ -51,7 +52,9 @@ fn kind(finding: &Finding) -> &'static str {
 
 /// Drops what a more specific finding says already, marks consequences and causes, and puts causes first.
 pub fn relate(findings: &mut Vec<Finding>) {
-    let codes: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
+    // Loki's own rule speaks of its settings and of its account; only the latter is what the general rules see.
+    let speaks = |finding: &&Finding| finding.code != "WI774" || finding.link == Link::ServiceAccount;
+    let codes: Vec<&str> = findings.iter().filter(speaks).map(|finding| finding.code).collect();
     let silenced: Vec<&str> = SILENCES
         .iter()
         .filter(|(specific, _)| codes.contains(specific))

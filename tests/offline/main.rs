@@ -16,6 +16,7 @@ mod facts;
 mod fake_api;
 mod generated;
 mod rules;
+mod secrets;
 mod simulate;
 mod symptoms;
 mod token;

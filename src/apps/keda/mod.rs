@@ -10,8 +10,9 @@ pub mod view;
 
 use super::marks::{Marks, Sighting, Signs};
 use super::version::{Chart, Version};
-use super::{Application, Keep, Need, OwnIdentity, Part, RoleNeed, config};
+use super::{Application, Defect, First, Keep, Need, OwnIdentity, Part, RoleNeed, config};
 use crate::chain::meant::{Reason, TokenSource};
+use crate::model::finding::Level;
 use crate::model::inventory::{Inventory, RawObject};
 use crate::model::workload::Workload;
 use view::{Provider, View};
@@ -112,6 +113,18 @@ impl Application for Keda {
             .then(|| "every TriggerAuthentication names its identityId".to_owned())
     }
 
+    fn first_release(&self, part: &Part<'_>) -> Option<First> {
+        (part.component == OPERATOR).then_some(First {
+            release: (2, 8, 0),
+            before: "older releases know aad-pod-identity only",
+            source: "kedacore/keda issues 2487 and 2656",
+        })
+    }
+
+    fn defects(&self, part: &Part<'_>) -> &'static [Defect] {
+        if part.component == OPERATOR { DEFECTS } else { &[] }
+    }
+
     fn identities(&self, part: &Part<'_>) -> Vec<OwnIdentity> {
         if part.component != OPERATOR {
             return Vec::new();
@@ -199,6 +212,16 @@ impl Application for Keda {
         Need::of(why)
     }
 }
+
+/// 2.9.0 to 2.9.2 chain the credentials of both providers.
+const DEFECTS: &[Defect] = &[Defect {
+    from: (2, 9, 0),
+    mended: (2, 9, 3),
+    level: Level::Warning,
+    what: "it chains the credentials of both providers, so that azure-workload may end with another identity or an error of the other one",
+    source: "kedacore/keda issues 4026 and 4123",
+    webhook: None,
+}];
 
 /// Whether the metrics API server asks Azure itself: before 2.9, or where it may not ask the operator.
 fn asks_itself(part: &Part<'_>) -> bool {

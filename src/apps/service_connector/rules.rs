@@ -231,12 +231,22 @@ impl Rule for ServiceConnectorOrphan {
             return;
         }
         let namespace = chain.namespace();
+        // The account that a workload should run as is not left over: WI762 tells of it.
+        let wanted: Vec<String> = using(chain)
+            .map(connections)
+            .into_iter()
+            .flatten()
+            .filter_map(|connection| connection.client_id.map(|id| format!("{ACCOUNT_PREFIX}{id}")))
+            .collect();
         let used: Vec<&str> =
             chain.workloads().flat_map(|workload| config::secrets_of(&workload.template.spec)).collect();
         for account in chain.accounts().filter(|account| account.meta.name().starts_with(ACCOUNT_PREFIX)) {
             let name = account.meta.name();
             let by_pods = chain.inventory().pods_of_account(namespace, name).next().is_some();
-            if !by_pods && chain.inventory().workloads_of_account(namespace, name).next().is_none() {
+            if !by_pods
+                && !wanted.iter().any(|wanted| wanted == name)
+                && chain.inventory().workloads_of_account(namespace, name).next().is_none()
+            {
                 orphan(&account.meta.object, report);
             }
         }

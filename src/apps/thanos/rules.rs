@@ -4,11 +4,15 @@ use super::{Thanos, annotated_account, made_by};
 use crate::apps::objstore::{Store, Takes, stores};
 use crate::apps::{Application, Keep, Part, has_proxy};
 use crate::chain::Chain;
+use crate::chain::annotation_path;
 use crate::chain::meant::identity_annotation;
+use crate::chain::near::is_guid;
 use crate::model::fact::Fact;
-use crate::model::finding::{Ask, Fix, FixKind, Level, Link};
+use crate::model::finding::{Ask, Change, Fix, FixKind, Level, Link, Operation};
+use crate::model::workload::ServiceAccount;
 use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
 use crate::webhook::keys;
+use serde_json::json;
 
 const READS: &[Reads] =
     &[Reads::Template, Reads::Account, Reads::Accounts, Reads::Workloads, Reads::Objects, Reads::Secrets];
@@ -262,9 +266,20 @@ impl Rule for ThanosAccountSwitched {
         }
         let _ = chain.accounts().count();
         let Some(meant) = annotated_account(part) else { return };
+        let id = meant.meta.annotation(keys::CLIENT_ID).filter(|id| is_guid(id)).map(str::to_owned);
         let (account, namespace, meant) = (part.workload.account(), part.namespace(), meant.meta.name());
         let object = crate::model::object::ObjectRef::service_account(namespace, account);
         let changed = part.chart.as_ref().filter(|chart| chart.name == "thanos" && chart.version.at_least(12, 20, 4));
+        let shown = id.as_deref().unwrap_or("CLIENT_ID");
+        let mut fix =
+            Fix::new(FixKind::Metadata, format!("annotate service account {account} with the client id, then restart"))
+                .command(format!("kubectl annotate sa/{account} -n {namespace} {}={shown}", keys::CLIENT_ID))
+                .command(format!("kubectl rollout restart {} -n {namespace}", part.workload.meta.object.argument()))
+                .values(part.application.values(part, Keep::ClientId).map(|values| values.replace("CLIENT_ID", shown)));
+        fix = match (id, used.known()) {
+            (Some(id), Some(used)) => fix.change(annotate(used, &id)),
+            _ => fix.ask(Ask::ClientId(object)),
+        };
         report
             .add(
                 &part.workload.meta.object,
@@ -275,15 +290,15 @@ impl Rule for ThanosAccountSwitched {
                 ),
             )
             .evidence_all(changed.map(|chart| format!("chart {chart}: each component has an account of its own from 12.20.4 on")))
-            .fix(
-                Fix::new(FixKind::Metadata, format!("annotate service account {account} with the client id, then restart"))
-                    .command(format!("kubectl annotate sa/{account} -n {namespace} {}=CLIENT_ID", keys::CLIENT_ID))
-                    .command(format!(
-                        "kubectl rollout restart {} -n {namespace}",
-                        part.workload.meta.object.argument()
-                    ))
-                    .ask(Ask::ClientId(object))
-                    .values(part.application.values(part, Keep::ClientId)),
-            );
+            .fix(fix);
     }
+}
+
+/// The change that gives an account a client id.
+fn annotate(account: &ServiceAccount, id: &str) -> Change {
+    let (path, value) = match account.meta.annotations {
+        Some(_) => (annotation_path(keys::CLIENT_ID), json!(id)),
+        None => ("/metadata/annotations".to_owned(), json!({ keys::CLIENT_ID: id })),
+    };
+    Change { object: account.meta.object.clone(), patch: vec![Operation::Add { path, value }] }
 }
