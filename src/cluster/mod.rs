@@ -1,0 +1,3 @@
+//! The only code that talks to Kubernetes.
+
+pub mod environment;
