@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod aadsts;
+mod azure;
 mod cases;
 mod client_config;
 mod client_discovery;
