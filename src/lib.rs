@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod inspect;
 pub mod manifest;
 pub mod model;
+pub mod probe;
 pub mod report;
 pub mod rules;
 pub mod simulate;

@@ -15,6 +15,7 @@ use crate::model::inventory::{Inventory, RawObject};
 use crate::model::object::ObjectRef;
 use crate::model::pod::PodTemplate;
 use crate::model::workload::{Pod, ServiceAccount, Workload};
+use crate::probe::facts::{ContainerProbe, ProbeFacts, ProbedExchange};
 use crate::rules::{FactSet, Reads};
 use crate::webhook::install::WebhookInstallation;
 use crate::webhook::{AccountView, Denial, Injection, Naming, WebhookSettings, WebhookVersion, injection, keys};
@@ -84,12 +85,33 @@ pub struct Chain<'a> {
     reads: Cell<FactSet>,
     reasons: OnceCell<Vec<Reason>>,
     pods: OnceCell<Vec<&'a Pod>>,
+    probe: Option<&'a ProbeFacts>,
 }
 
 impl<'a> Chain<'a> {
     /// The chain of a target.
     pub fn new(target: Target<'a>, inventory: &'a Inventory, cluster: &'a Cluster) -> Self {
-        Self { target, inventory, cluster, reads: Cell::default(), reasons: OnceCell::new(), pods: OnceCell::new() }
+        Self { target, inventory, cluster, reads: Cell::default(), reasons: OnceCell::new(), pods: OnceCell::new(), probe: None }
+    }
+
+    /// The chain with what a probe saw.
+    #[must_use]
+    pub fn with_probe(mut self, probe: &'a ProbeFacts) -> Self {
+        self.probe = Some(probe);
+        self
+    }
+
+    /// What a probe saw; `None` where there was none.
+    pub fn probe(&self) -> Option<&'a ProbeFacts> {
+        self.note(Reads::Probe);
+        self.probe
+    }
+
+    /// What Entra said to the tokens that a probe read: the container and the answer.
+    pub fn exchanges(&self) -> impl Iterator<Item = (&'a ContainerProbe, &'a ProbedExchange)> {
+        self.note(Reads::Exchange);
+        let pods = self.probe.into_iter().flat_map(|probe| &probe.pods);
+        pods.filter_map(|probe| Some((probe, probe.exchange.as_ref()?)))
     }
 
     fn note(&self, read: Reads) {
@@ -286,7 +308,7 @@ impl<'a> Chain<'a> {
                 format!("events of {}", self.namespace()),
                 self.inventory.coverage("Event", Some(self.namespace())).why(),
             ),
-            Reads::Template | Reads::Workloads | Reads::Objects => return None,
+            Reads::Template | Reads::Workloads | Reads::Objects | Reads::Probe | Reads::Exchange => return None,
         };
         Some((what, why?))
     }

@@ -1,6 +1,7 @@
 //! The command line: parses, wires, prints; knows nothing of identity.
 
 pub mod error;
+pub mod exec_probe;
 pub mod explain;
 pub mod inspect;
 pub mod kubectl_flags;
@@ -41,6 +42,9 @@ pub struct Cli {
 enum Command {
     /// Show why identity works or does not: the whole chain, root cause first
     Inspect(inspect::Args),
+    /// Prove it from inside the pod: the token file, the token, and with --exchange Entra's answer
+    #[command(visible_alias = "probe")]
+    ExecProbe(exec_probe::Args),
     /// Print what the identity webhook would make of objects, without asking it
     Simulate(simulate::Args),
     /// Explain a rule: what it finds, why that breaks, how to mend it
@@ -73,6 +77,7 @@ pub fn run(args: Vec<OsString>, around: &mut Surroundings<'_>) -> u8 {
     };
     let outcome = match &cli.command {
         Command::Inspect(args) => inspect::run(args, &cli, around),
+        Command::ExecProbe(args) => exec_probe::run(args, &cli, around),
         Command::Simulate(args) => simulate::run(args, &cli, around),
         Command::Explain(args) => explain::run(args, &cli, around),
     };

@@ -12,6 +12,7 @@ pub mod relate;
 pub mod account;
 pub mod cluster;
 pub mod pod;
+pub mod probe;
 pub mod template;
 
 use crate::chain::Chain;
@@ -42,6 +43,10 @@ pub enum Reads {
     Events,
     /// Other objects of the cluster, such as custom resources, roles and network policies.
     Objects,
+    /// What a probe saw in or beside a pod.
+    Probe,
+    /// What Entra said to a token.
+    Exchange,
 }
 
 impl Reads {

@@ -1,5 +1,6 @@
 //! The list of all rules.
 
+use super::probe::{exchange, file, token};
 use super::{Documented, Report, Rule, RuleInfo, account, cluster, pod, template};
 use crate::chain::Chain;
 use crate::model::finding::Finding;
@@ -11,6 +12,17 @@ pub static RULES: &[&dyn Rule] = &[
     &account::ClientIdMissing,
     &cluster::webhook::WebhookMissing,
     &pod::PodNotMutated,
+    &file::TokenFileMissing,
+    &file::TokenUnreadable,
+    &token::TokenExpired,
+    &token::TokenIssuerMismatch,
+    &token::TokenSubjectMismatch,
+    &token::TokenAudienceMismatch,
+    &token::TokenKeyUnknown,
+    &token::ClockSkew,
+    &exchange::ExchangeRejected,
+    &exchange::ExchangeFlaky,
+    &exchange::AuthorityUnreachable,
 ];
 
 /// Runs all rules over one chain.
