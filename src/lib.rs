@@ -9,6 +9,7 @@ pub mod fix;
 pub mod inspect;
 pub mod manifest;
 pub mod model;
+pub mod probe;
 pub mod report;
 pub mod rules;
 pub mod simulate;

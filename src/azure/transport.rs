@@ -85,6 +85,21 @@ impl Transport {
         self.timeout
     }
 
+    /// Reads a public document: no credential is sent.
+    ///
+    /// # Errors
+    /// No answer, an answer that is no success, or an address that is not asked.
+    pub async fn fetch(&self, url: &str) -> Result<Vec<u8>, Error> {
+        let url = Url::parse(url).map_err(|_| Error::Refused("an address that is no URL is not asked".to_owned()))?;
+        let what = host_of(&url);
+        let request = Request { method: Method::GET, url, headers: HeaderMap::new(), body: Bytes::new() };
+        let reply = self.send(request).await?;
+        if !reply.is_success() {
+            return Err(Error::Unreadable { what, reason: format!("it answered with status {}", reply.status) });
+        }
+        Ok(reply.body.to_vec())
+    }
+
     /// Sends one request and reads the whole answer.
     pub(crate) async fn send(&self, request: Request) -> Result<Reply, Error> {
         let host = host_of(&request.url);

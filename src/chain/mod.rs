@@ -25,6 +25,7 @@ use crate::model::inventory::{Inventory, RawObject};
 use crate::model::object::ObjectRef;
 use crate::model::pod::PodTemplate;
 use crate::model::workload::{Pod, ServiceAccount, Workload};
+use crate::probe::facts::{ContainerProbe, ProbeFacts, ProbedExchange};
 use crate::rules::{FactSet, Reads};
 use crate::webhook::health::Health;
 use crate::webhook::install::WebhookInstallation;
@@ -67,6 +68,7 @@ pub struct Chain<'a> {
     pods: OnceCell<Vec<&'a Pod>>,
     applications: OnceCell<Vec<Part<'a>>>,
     asked: Fact<&'a Answer>,
+    probe: Option<&'a ProbeFacts>,
 }
 
 impl<'a> Chain<'a> {
@@ -81,6 +83,7 @@ impl<'a> Chain<'a> {
             pods: OnceCell::new(),
             applications: OnceCell::new(),
             asked: Fact::NotAsked,
+            probe: None,
         }
     }
 
@@ -88,6 +91,26 @@ impl<'a> Chain<'a> {
     #[must_use]
     pub fn with_asked(self, asked: Fact<&'a Answer>) -> Self {
         Self { asked, ..self }
+    }
+
+    /// The chain with what a probe saw.
+    #[must_use]
+    pub fn with_probe(mut self, probe: &'a ProbeFacts) -> Self {
+        self.probe = Some(probe);
+        self
+    }
+
+    /// What a probe saw; `None` where there was none.
+    pub fn probe(&self) -> Option<&'a ProbeFacts> {
+        self.note(Reads::Probe);
+        self.probe
+    }
+
+    /// What Entra said to the tokens that a probe read: the container and the answer.
+    pub fn exchanges(&self) -> impl Iterator<Item = (&'a ContainerProbe, &'a ProbedExchange)> {
+        self.note(Reads::Exchange);
+        let pods = self.probe.into_iter().flat_map(|probe| &probe.pods);
+        pods.filter_map(|probe| Some((probe, probe.exchange.as_ref()?)))
     }
 
     fn note(&self, read: Reads) {
@@ -383,7 +406,7 @@ impl<'a> Chain<'a> {
                 let Some((why, what)) = unread.into_iter().find(|(why, _)| why.is_some()) else { return None };
                 (what, why)
             }
-            Reads::Template | Reads::Workloads | Reads::Objects => return None,
+            Reads::Template | Reads::Workloads | Reads::Objects | Reads::Probe | Reads::Exchange => return None,
         };
         Some((what, why?))
     }

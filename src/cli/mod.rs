@@ -1,6 +1,7 @@
 //! The command line: parses, wires, prints; knows nothing of identity.
 
 pub mod error;
+pub mod exec_probe;
 pub mod explain;
 pub mod fix;
 pub mod inspect;
@@ -44,6 +45,9 @@ enum Command {
     Inspect(inspect::Args),
     /// Repair what inspect finds: shows the change, asks, makes it, looks again
     Fix(fix::Args),
+    /// Prove it from inside the pod: the token file, the token, and with --exchange Entra's answer
+    #[command(visible_alias = "probe")]
+    ExecProbe(exec_probe::Args),
     /// Print what the identity webhook would make of objects, without asking it
     Simulate(simulate::Args),
     /// Explain a rule: what it finds, why that breaks, how to mend it
@@ -79,6 +83,7 @@ pub fn run(args: Vec<OsString>, around: &mut Surroundings<'_>) -> u8 {
     let outcome = match &cli.command {
         Command::Inspect(args) => inspect::run(args, &cli, around),
         Command::Fix(args) => fix::run(args, &cli, around),
+        Command::ExecProbe(args) => exec_probe::run(args, &cli, around),
         Command::Simulate(args) => simulate::run(args, &cli, around),
         Command::Explain(args) => explain::run(args, &cli, around),
     };

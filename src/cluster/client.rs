@@ -33,6 +33,7 @@ struct Inner {
     retries: AtomicU64,
     bytes: AtomicU64,
     warnings: Mutex<Vec<String>>,
+    clock: Mutex<Option<i64>>,
     observer: Option<Observer>,
 }
 
@@ -167,7 +168,16 @@ impl Client {
             write_limit: connection.request_timeout.for_writes(),
         };
         let (requests, retries, bytes) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        let inner = Inner { kube, connection, requests, retries, bytes, warnings: Mutex::default(), observer };
+        let inner = Inner {
+            kube,
+            connection,
+            requests,
+            retries,
+            bytes,
+            warnings: Mutex::default(),
+            clock: Mutex::default(),
+            observer,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -204,6 +214,12 @@ impl Client {
     /// kubectl prints).
     pub fn take_warnings(&self) -> Vec<String> {
         std::mem::take(&mut *self.inner.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// By how many seconds this machine's clock is ahead of the API server's (negative: behind), as its latest answer
+    /// tells; `None` where it does not. Exact to a second and the time that the answer took.
+    pub fn clock_ahead(&self) -> Option<i64> {
+        *self.inner.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends a request that kube made: counted, but neither bounded nor repeated.
@@ -275,6 +291,7 @@ impl Client {
             Err(after) => return Err(self.too_late(call.operation, after)),
         };
         self.note_warnings(response.headers());
+        self.note_clock(response.headers());
         let (head, mut body) = response.into_parts();
         if head.status.is_success() {
             return Ok(body);
@@ -347,6 +364,15 @@ impl Client {
             if !warnings.contains(&text) {
                 warnings.push(text);
             }
+        }
+    }
+
+    /// Go's HTTP server dates every answer.
+    fn note_clock(&self, headers: &HeaderMap) {
+        let date = headers.get(http::header::DATE).and_then(|date| date.to_str().ok());
+        if let Some(date) = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) {
+            let ahead = jiff::Timestamp::now().as_second() - date.timestamp().as_second();
+            *self.inner.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
         }
     }
 

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// What to run, and how long to wait for it.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +35,7 @@ pub struct ExecQuery<'a> {
     pub max_output: usize,
 }
 
-/// What became of a program. `Debug` does not show its output, which may be a token.
+/// What became of a program. `Debug` does not show its output, which may be a token, and which is wiped when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ExecOutcome {
     /// Standard output, up to the limit.
@@ -47,6 +48,13 @@ pub struct ExecOutcome {
     /// Why there is no exit code, in the words of the container runtime, where it said something:
     /// `... exec: "cat": executable file not found in $PATH`.
     pub message: Option<String>,
+}
+
+impl Drop for ExecOutcome {
+    fn drop(&mut self) {
+        self.stdout.zeroize();
+        self.stderr.zeroize();
+    }
 }
 
 impl std::fmt::Debug for ExecOutcome {
@@ -157,9 +165,11 @@ async fn watch(mut process: AttachedProcess, max_output: usize) -> ExecOutcome {
 /// Reads a stream to its end and keeps its beginning. The rest has to be read too: a full pipe would hold up the other
 /// stream and the status behind it.
 async fn drain(mut stream: impl AsyncRead + Unpin, max_output: usize, kept: &mut Vec<u8>) {
-    let mut piece = vec![0; 1 << 14];
+    let mut piece = Zeroizing::new(vec![0; 1 << 14]);
+    // Enough for a token at once: growing would leave a copy behind.
+    kept.reserve(max_output.min(1 << 16));
     // A pipe in memory has no errors but its end.
-    while let Ok(length @ 1..) = stream.read(&mut piece).await {
+    while let Ok(length @ 1..) = stream.read(&mut piece[..]).await {
         kept.extend_from_slice(&piece[..length.min(max_output.saturating_sub(kept.len()))]);
     }
 }

@@ -8,6 +8,7 @@ use http::Method;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 /// Which token to ask for.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +65,10 @@ impl Client {
                 serde_json::json!({ "apiVersion": "v1", "kind": "Pod", "name": name, "uid": uid });
         }
         let body = Some(("application/json", request.to_string().into_bytes()));
-        let answer: Answer = self.json(&Call { method: Method::POST, body, ..Call::get(&operation) }).await?;
+        let call = Call { method: Method::POST, body, ..Call::get(&operation) };
+        let answer = Zeroizing::new(self.bytes(&call).await?);
+        let answer: Answer =
+            serde_json::from_slice(&answer).map_err(|error| self.unreadable(call.operation, &answer, &error))?;
         Ok(AccountToken {
             token: SecretString::from(answer.status.token),
             expires: answer.status.expiration_timestamp.and_then(|text| text.parse().ok()),

@@ -12,6 +12,7 @@ pub mod relate;
 pub mod account;
 pub mod cluster;
 pub mod pod;
+pub mod probe;
 pub mod template;
 
 use crate::chain::Chain;
@@ -44,6 +45,10 @@ pub enum Reads {
     Objects,
     /// The Secrets that an application is configured by; never their values.
     Secrets,
+    /// What a probe saw in or beside a pod.
+    Probe,
+    /// What Entra said to a token.
+    Exchange,
 }
 
 impl Reads {

@@ -1,5 +1,6 @@
 //! The list of all rules.
 
+use super::probe::{exchange, file, token};
 use super::{Documented, Report, Rule, RuleInfo, account, cluster, pod, template};
 use crate::apps::thanos::rules as thanos;
 use crate::apps::{
@@ -32,6 +33,17 @@ pub static RULES: &[&dyn Rule] = &[
     &pod::denied::PodCreationDenied,
     &pod::unlabelled::PodsUnlabelledByOwner,
     &pod::fought::MutationFought,
+    &file::TokenFileMissing,
+    &file::TokenUnreadable,
+    &token::TokenExpired,
+    &token::TokenIssuerMismatch,
+    &token::TokenSubjectMismatch,
+    &token::TokenAudienceMismatch,
+    &token::TokenKeyUnknown,
+    &token::ClockSkew,
+    &exchange::ExchangeRejected,
+    &exchange::ExchangeFlaky,
+    &exchange::AuthorityUnreachable,
     &velero::credentials::VeleroClientSecret,
     &velero::location::VeleroUseAadUnset,
     &velero::data::VeleroNodeAgentUnlabelled,

@@ -4,5 +4,6 @@
 
 mod client;
 mod first_walk;
+mod probe;
 mod reading;
 mod support;
