@@ -7,6 +7,7 @@ pub mod kubectl_flags;
 mod live;
 pub mod output;
 pub mod simulate;
+mod suppressions;
 pub mod terminal;
 pub mod words;
 
@@ -15,6 +16,7 @@ use error::Failure;
 use kubectl_flags::KubectlFlags;
 use std::ffi::OsString;
 use std::io::{Read, Write};
+use std::path::PathBuf;
 use terminal::{ColorChoice, Terminal};
 
 /// Finds out why a pod does not get its Azure identity, proves it, and repairs it.
@@ -59,6 +61,8 @@ pub struct Surroundings<'a> {
     pub terminal: Terminal,
     /// The time, for ages and expiry.
     pub now: jiff::Timestamp,
+    /// The current directory, where it can be told.
+    pub directory: Option<PathBuf>,
 }
 
 /// The command line as clap sees it, for help, completions and the reference.
