@@ -6,7 +6,7 @@ use crate::model::pod::{PodTemplate, SecurityContext};
 use crate::model::workload::Workload;
 use crate::rules::edit::template_fix;
 use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
-use serde_json::{Value, json};
+use serde_json::json;
 
 rule! {
     /// ## What it does
@@ -180,13 +180,13 @@ fn run_as_user(chain: &Chain<'_>, workload: &Workload) -> Vec<String> {
 
 /// The event of a pod of this workload that says it in the kubelet's words.
 fn failed_event(chain: &Chain<'_>, workload: &Workload) -> Option<String> {
-    chain.inventory().others_of("Event").find_map(|event| {
-        let text = |pointer: &str| event.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        let about = text("/involvedObject/name");
-        let ours = text("/involvedObject/kind") == "Pod"
+    let own = workload.meta.name();
+    chain.inventory().events().iter().find_map(|event| {
+        let about = event.about.name.as_str();
+        let ours = event.about.kind == "Pod"
             && event.meta.namespace() == chain.namespace()
-            && (about == workload.meta.name() || about.starts_with(&format!("{}-", workload.meta.name())));
-        let message = text("/message");
+            && (about == own || about.starts_with(&format!("{own}-")));
+        let message = &event.message;
         (ours && message.contains("not supported by windows")).then(|| format!("event of pod {about}: {message}"))
     })
 }
