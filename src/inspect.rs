@@ -6,20 +6,23 @@ use crate::apps::{self, Keep};
 use crate::chain::compare::Answer;
 use crate::chain::meant::TokenSource;
 use crate::chain::needs::AzureNeeds;
-use crate::chain::select::{Missing, Selection, select};
+use crate::chain::select::{Missing, Scope, Selection, select};
 use crate::chain::{Chain, Cluster, Target, history, links};
 use crate::manifest::locate::locate;
 use crate::manifest::read::{Problem, Texts};
 use crate::model::fact::Fact;
-use crate::model::finding::{Confidence, Finding, Level, Link, SourceLocation, finding_id};
+use crate::model::finding::{Finding, Fix, Level, Link, SourceLocation};
 use crate::model::inventory::Inventory;
 use crate::model::object::{Meta, ObjectRef, Origin};
 use crate::report::model::{
     API_VERSION, ClusterReport, IdentityReport, InspectReport, Summary, TargetReport, Unknown, Verdict, WebhookReport,
 };
-use crate::rules::{Reads, page, registry, relate};
+use crate::rules::decisions::Decisions;
+use crate::rules::suppress::{self, Suppression};
+use crate::rules::tool::InvalidObject;
+use crate::rules::{Reads, loose, registry, relate};
 use crate::webhook::keys;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Everything that was read.
 #[derive(Debug, Default)]
@@ -43,14 +46,25 @@ pub struct Wanted {
     pub selection: Selection,
     /// `--select`: only these codes, by prefix; empty: all.
     pub select: Vec<String>,
-    /// `--ignore`: not these codes, by prefix.
-    pub ignore: Vec<String>,
+    /// `--ignore` and the entries of `.kubectl-wi.toml`.
+    pub suppressions: Vec<Suppression>,
+    /// The day that suppressions are held against.
+    pub today: jiff::civil::Date,
 }
 
 impl Wanted {
     fn wants(&self, code: &str) -> bool {
-        let any = |list: &[String]| list.iter().any(|selector| registry::matches(selector, code));
-        (self.select.is_empty() || any(&self.select)) && !any(&self.ignore)
+        self.select.is_empty() || self.select.iter().any(|selector| registry::matches(selector, code))
+    }
+
+    /// Whether a flag leaves a code out altogether, so that nobody misses its answer.
+    fn leaves_out(&self, code: &str) -> bool {
+        self.suppressions.iter().any(|by| by.origin == suppress::Origin::Flag && by.names(code))
+    }
+
+    /// Whether everything in reach is inspected, so that what matches nothing has nothing to match.
+    fn is_everything(&self) -> bool {
+        self.selection.items.is_empty() && self.selection.labels.is_empty() && self.selection.scope == Scope::All
     }
 
     /// Whether single objects were named, which then are reported even where they are not meant for identity.
@@ -70,26 +84,42 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
         findings: input.problems.iter().map(invalid_object).filter(|finding| wanted.wants(finding.code)).collect(),
         summary: Summary::default(),
         unknown: Vec::new(),
+        suppressed: Vec::new(),
     };
+    let mut decisions = Decisions::new(&wanted.suppressions, &wanted.select, wanted.is_everything(), wanted.today);
+    decisions.apply(&mut report.findings, None, &mut report.suppressed);
     let mut gaps: BTreeMap<(String, String), BTreeSet<&'static str>> = BTreeMap::new();
     let mut of_cluster: HashMap<String, Finding> = HashMap::new();
     let mut order = Vec::new();
-    for target in targets {
-        let asked = input.asked.get(target.object()).map_or(Fact::NotAsked, Fact::as_ref);
-        let chain = Chain::new(target, &input.inventory, &input.cluster).with_asked(asked);
+    let chains: Vec<Chain<'_>> = targets
+        .into_iter()
+        .map(|target| {
+            let asked = input.asked.get(target.object()).map_or(Fact::NotAsked, Fact::as_ref);
+            Chain::new(target, &input.inventory, &input.cluster).with_asked(asked)
+        })
+        .collect();
+    let meant: HashSet<&ObjectRef> =
+        chains.iter().filter(|chain| chain.is_meant()).map(|chain| chain.target().object()).collect();
+    for chain in &chains {
+        let target = chain.target();
         if !chain.is_meant() && !wanted.names_objects() {
             report.summary.skipped += 1;
             continue;
         }
-        let mut findings = registry::check(&chain);
-        keep_by_values(&chain, &mut findings);
+        let mut findings = registry::check(chain);
+        keep_by_values(chain, &mut findings);
         findings.retain(|finding| wanted.wants(finding.code));
-        history::explain(&chain, &mut findings);
-        relate::relate(&mut findings);
+        history::explain(chain, &mut findings);
+        // What a workload starts is told with it, unless it is inspected itself.
+        findings.retain(|finding| {
+            finding.code != "WI101" || finding.object == *target.object() || !meant.contains(&finding.object)
+        });
+        relate::relate(&mut findings, target.object());
         locate_findings(&mut findings, target, input);
-        let links = links::links(&chain, &findings);
-        let open = if chain.is_meant() { collect_gaps(&chain, wanted, &mut gaps) } else { false };
-        let verdict = verdict(&chain, &findings, open);
+        decisions.apply(&mut findings, Some((chain, &input.inventory)), &mut report.suppressed);
+        let links = links::links(chain, &findings);
+        let open = if chain.is_meant() { collect_gaps(chain, wanted, &mut gaps) } else { false };
+        let verdict = verdict(chain, &findings, open);
         for finding in findings.iter().filter(|finding| is_of_cluster(finding, target)) {
             if !of_cluster.contains_key(&finding.id) {
                 order.push(finding.id.clone());
@@ -104,7 +134,7 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
             owner: None,
             service_account: matches!(target, Target::Workload(_) | Target::Account(_))
                 .then(|| chain.account_name().to_owned()),
-            azure: AzureNeeds::of(&chain, &identities),
+            azure: AzureNeeds::of(chain, &identities),
             identities,
             token_file: chain.token_file(),
             verdict,
@@ -123,6 +153,11 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
         .into_iter()
         .map(|((what, why), rules)| Unknown { what, why, rules: rules.into_iter().collect() })
         .collect();
+    let mut unused = decisions.unused(&report.unknown);
+    for finding in &mut unused {
+        locate_loose(finding, input);
+    }
+    report.findings.extend(unused.into_iter().filter(|finding| wanted.wants(finding.code)));
     count(&mut report);
     Ok(report)
 }
@@ -160,34 +195,18 @@ fn is_of_cluster(finding: &Finding, target: Target<'_>) -> bool {
 
 fn invalid_object(problem: &Problem) -> Finding {
     let object = ObjectRef::new("", "File", None, &problem.file);
-    let path = format!("line {}", problem.line);
-    let mut finding = Finding {
-        id: finding_id("WI003", &object, &path),
-        code: "WI003",
-        name: "invalid-object",
-        level: Level::Error,
-        confidence: Confidence::Observed,
-        object,
-        path: String::new(),
-        source: Some(SourceLocation {
-            file: problem.file.clone(),
-            line: problem.line,
-            column: problem.column,
-            text: String::new(),
-        }),
-        message: problem.message.clone(),
-        evidence: Vec::new(),
-        root_cause: false,
-        blocked_by: Vec::new(),
-        points_to: Vec::new(),
-        fix: None,
-        docs: page::url("WI003"),
-        link: Link::Application,
-        symptom: false,
-    };
-    finding.fix = problem.hint.as_ref().map(|hint| {
-        crate::model::finding::Fix::manual("render or mend the document; the rest was inspected").command(hint.clone())
+    let mut finding = loose::<InvalidObject>(&object, &format!("line {}", problem.line), &problem.message);
+    finding.path = String::new();
+    finding.source = Some(SourceLocation {
+        file: problem.file.clone(),
+        line: problem.line,
+        column: problem.column,
+        text: String::new(),
     });
+    finding.fix = problem
+        .hint
+        .as_ref()
+        .map(|hint| Fix::manual("render or mend the document; the rest was inspected").command(hint.clone()));
     finding
 }
 
@@ -220,6 +239,19 @@ fn locate_findings(findings: &mut [Finding], target: Target<'_>, input: &Input) 
             }
             finding.source = Some(source);
         }
+    }
+}
+
+/// The same for a finding that belongs to no target.
+fn locate_loose(finding: &mut Finding, input: &Input) {
+    let (object, inventory) = (&finding.object, &input.inventory);
+    let namespace = object.namespace.as_deref().unwrap_or_default();
+    let account = || inventory.account(namespace, &object.name).known().map(|account| &account.meta);
+    let other = || inventory.other(&object.kind, object.namespace.as_deref(), &object.name).known().map(|o| &o.meta);
+    let workload = inventory.workload(&object.kind, namespace, &object.name).map(|workload| &workload.meta);
+    let meta = if object.kind == "ServiceAccount" { account() } else { workload.or_else(other) };
+    if let Some(Origin::File(origin)) = meta.map(|meta| &meta.origin) {
+        finding.source = Some(locate(&input.texts, origin, &finding.path));
     }
 }
 
@@ -261,7 +293,7 @@ fn collect_gaps(
     gaps: &mut BTreeMap<(String, String), BTreeSet<&'static str>>,
 ) -> bool {
     let mut open = false;
-    for info in registry::infos().filter(|info| wanted.wants(info.code)) {
+    for info in registry::infos().filter(|info| wanted.wants(info.code) && !wanted.leaves_out(info.code)) {
         for read in info.reads {
             if let Some(gap) = chain.gap(*read) {
                 gaps.entry(gap).or_default().insert(info.code);
@@ -361,6 +393,7 @@ fn fix_arguments(target: Target<'_>) -> String {
 }
 
 fn count(report: &mut InspectReport) {
+    let mut told = HashSet::new();
     let summary = &mut report.summary;
     summary.targets = report.targets.len();
     for target in &report.targets {
@@ -373,6 +406,10 @@ fn count(report: &mut InspectReport) {
         }
     }
     for finding in report.targets.iter().flat_map(|target| &target.findings).chain(&report.findings) {
+        // An account that several workloads run as is told with each of them, and counted once.
+        if !told.insert(&finding.id) {
+            continue;
+        }
         match finding.level {
             Level::Error => summary.errors += 1,
             Level::Warning => summary.warnings += 1,

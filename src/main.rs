@@ -12,6 +12,7 @@ fn main() -> ExitCode {
         stderr: &mut stderr,
         terminal: Terminal::detect(),
         now: now(),
+        directory: std::env::current_dir().ok(),
     };
     ExitCode::from(run(std::env::args_os().collect(), &mut around))
 }

@@ -5,6 +5,9 @@
 
 pub mod cluster;
 pub mod compare;
+pub mod containers;
+pub mod custom;
+pub mod environment;
 pub mod history;
 pub mod issuer;
 pub mod links;
@@ -23,16 +26,19 @@ use crate::model::fact::Fact;
 use crate::model::finding::pointer_token;
 use crate::model::inventory::{Inventory, RawObject};
 use crate::model::object::ObjectRef;
-use crate::model::pod::PodTemplate;
+use crate::model::pod::{Container, ContainerList, PodTemplate};
 use crate::model::workload::{Pod, ServiceAccount, Workload};
 use crate::probe::facts::{ContainerProbe, ProbeFacts, ProbedExchange};
 use crate::rules::{FactSet, Reads};
 use crate::webhook::health::Health;
 use crate::webhook::install::WebhookInstallation;
 use crate::webhook::selector::LabelSelector;
-use crate::webhook::{AccountView, Denial, Injection, Naming, WebhookSettings, WebhookVersion, injection, keys};
+use crate::webhook::{
+    AccountView, Denial, Injection, Naming, Profile, Trigger, WebhookSettings, WebhookVersion, injection, keys,
+};
 use compare::Answer;
-use meant::{Reason, TokenSource};
+use environment::Setting;
+use meant::{Environment, Reason, TokenSource};
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 
@@ -146,9 +152,18 @@ impl<'a> Chain<'a> {
         Some(&self.workload()?.template)
     }
 
-    /// JSON pointer, below the workload, of something in its pod template.
+    /// JSON pointer, below the workload, of something in its pod template; empty, the workload as a whole, where its
+    /// kind keeps the template in a place of its own.
     pub fn template_path(&self, below: &str) -> String {
-        format!("{}{below}", self.peek_workload().map_or("", Workload::template_pointer))
+        match self.peek_workload() {
+            Some(workload) if workload.is_built_in() => format!("{}{below}", workload.template_pointer()),
+            _ => String::new(),
+        }
+    }
+
+    /// JSON pointer, below the workload, of something in one of its containers.
+    pub fn container_path(&self, list: ContainerList, index: usize, below: &str) -> String {
+        self.template_path(&format!("/spec/{}/{index}{below}", list.field()))
     }
 
     /// The namespace of the target.
@@ -162,7 +177,15 @@ impl<'a> Chain<'a> {
         match self.target {
             Target::Workload(workload) => workload.account(),
             Target::Account(account) => account.meta.name(),
-            Target::Other(_) => "default",
+            Target::Other(other) => custom::account_of(other).map_or("default", |(_, name)| name),
+        }
+    }
+
+    /// Namespace of that account: another than the target's only where a custom resource says so.
+    pub fn account_namespace(&self) -> &'a str {
+        match self.target {
+            Target::Other(other) => custom::account_of(other).map_or(self.namespace(), |(namespace, _)| namespace),
+            Target::Workload(_) | Target::Account(_) => self.namespace(),
         }
     }
 
@@ -186,7 +209,9 @@ impl<'a> Chain<'a> {
     /// Namespace and name of the account whose token a custom resource asks for.
     pub(crate) fn account_of_resource(&self) -> Option<(String, String)> {
         let Target::Other(other) = self.target else { return None };
-        apps::of_resource(&other.meta.object)?.resource_account(other)
+        let known = apps::of_resource(&other.meta.object).and_then(|app| app.resource_account(other));
+        let named = || custom::account_of(other).map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
+        known.or_else(named)
     }
 
     pub(crate) fn peek_account(&self) -> Option<&'a ServiceAccount> {
@@ -301,6 +326,12 @@ impl<'a> Chain<'a> {
         })
     }
 
+    /// Whether another workload is part of a known application.
+    pub fn is_part_of_application(&self, other: &Workload) -> bool {
+        self.note(Reads::Workloads);
+        !apps::recognise(other, self.inventory).is_empty()
+    }
+
     /// The application that the workload is part of.
     pub fn application(&self) -> Option<&Part<'a>> {
         self.applications().iter().find(|part| part.is_whole())
@@ -317,6 +348,48 @@ impl<'a> Chain<'a> {
         self.applications().iter().find_map(|part| part.application.passes_client_id(part))
     }
 
+    /// What a variable is in a container: from `env`, else from `envFrom`.
+    pub fn setting(&self, container: &Container, name: &str) -> Setting {
+        self.note(Reads::Objects);
+        environment::setting(self.inventory, self.namespace(), container, name)
+    }
+
+    /// What a variable is in a container by `env` alone, which is all that the webhook looks at.
+    pub fn explicit(&self, container: &Container, name: &str) -> Setting {
+        self.note(Reads::Objects);
+        environment::explicit(self.inventory, self.namespace(), container, name)
+    }
+
+    fn environment<'c>(&'c self, container: &'c Container) -> Environment<'c> {
+        Environment { inventory: self.inventory, namespace: self.namespace(), container }
+    }
+
+    /// By what the installed webhook selects pods: by the pod's label where nothing tells, as since 1.0.0.
+    pub fn trigger(&self) -> Trigger {
+        match self.webhook() {
+            Fact::Known(webhook) => webhook.settings.profile().trigger,
+            _ => Trigger::PodLabel,
+        }
+    }
+
+    /// What the installed webhook does; `None` where its version is not known.
+    pub fn profile(&self) -> Option<&'a Profile> {
+        match self.webhook() {
+            // Settings that were learned from a mutated pod are not the newest version's, or are right by chance.
+            Fact::Known(webhook) => {
+                let told = webhook.version.is_some() || *webhook.settings.version() != WebhookVersion::NEWEST;
+                told.then(|| webhook.settings.profile())
+            }
+            _ => None,
+        }
+    }
+
+    /// The pods of the namespace that run as an account, whoever made them.
+    pub fn pods_of_account(&self, account: &'a str) -> impl Iterator<Item = &'a Pod> {
+        self.note(Reads::Pods);
+        self.inventory.pods_of_account(self.namespace(), account).filter(|pod| pod.is_live())
+    }
+
     /// Why the workload counts as meant for workload identity; empty where it does not.
     pub fn meant(&self) -> &[Reason] {
         self.reasons.get_or_init(|| meant::reasons(self))
@@ -331,9 +404,7 @@ impl<'a> Chain<'a> {
     pub fn token_source(&self) -> TokenSource {
         let by_application =
             self.peek_applications().iter().find_map(|part| part.application.token_source(part, self.meant()));
-        by_application.unwrap_or_else(|| {
-            self.peek_workload().map_or(TokenSource::TokenRequest, |workload| meant::token_source(&workload.template))
-        })
+        by_application.unwrap_or_else(|| meant::token_source(self))
     }
 
     /// Whether the webhook has to act for this workload to work.

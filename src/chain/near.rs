@@ -36,10 +36,40 @@ fn is_nearly(key: &str, wanted: &str) -> bool {
     if [USE, CLIENT_ID, TENANT_ID].contains(&key) || OTHERS.contains(&key) {
         return false;
     }
-    let (key, wanted) = (letters(key), letters(wanted));
+    let (whole, wanted_whole) = (letters(key), letters(wanted));
     // `workload.identity/use` and `azure.com/...` forms: the leading word is often forgotten or swapped.
-    let tail = wanted.strip_prefix("azure").unwrap_or(&wanted).to_owned();
-    strsim::osa_distance(&key, &wanted) <= 2 || key == tail || (key.ends_with(&tail) && key.len() <= wanted.len() + 6)
+    let tail = wanted_whole.strip_prefix("azure").unwrap_or(&wanted_whole).to_owned();
+    if strsim::osa_distance(&whole, &wanted_whole) <= 2
+        || whole == tail
+        || (whole.ends_with(&tail) && whole.len() <= wanted_whole.len() + 6)
+    {
+        return true;
+    }
+    // `azure-workload-identity.io/use`, `azure.workload.identity/enabled`: domain and name are told apart.
+    let Some((domain, name)) = key.rsplit_once('/') else { return false };
+    let (domain, name) = (letters(domain), letters(name));
+    let synonyms = match wanted {
+        USE => USE_SYNONYMS,
+        CLIENT_ID => CLIENT_ID_SYNONYMS,
+        _ => &[],
+    };
+    let wanted_name = letters(wanted.rsplit('/').next().unwrap_or_default());
+    is_domain(&domain) && (name == wanted_name || synonyms.contains(&name.as_str()))
+}
+
+/// What people write for `use`.
+const USE_SYNONYMS: &[&str] = &["used", "uses", "useidentity", "useworkloadidentity", "enabled", "enable", "inject"];
+/// What people write for `client-id`.
+const CLIENT_ID_SYNONYMS: &[&str] =
+    &["client", "clientids", "appid", "applicationid", "identityclientid", "clientguid"];
+
+/// Whether the letters before the slash are nearly `azure.workload.identity`, perhaps as a domain.
+fn is_domain(letters: &str) -> bool {
+    let bare = letters.strip_suffix("io").or_else(|| letters.strip_suffix("com")).unwrap_or(letters);
+    let bare = bare.strip_prefix("aks").unwrap_or(bare);
+    ["azureworkloadidentity", "workloadidentityazure", "workloadidentity"]
+        .iter()
+        .any(|known| strsim::osa_distance(bare, known) <= 2)
 }
 
 fn letters(key: &str) -> String {
@@ -72,6 +102,10 @@ mod tests {
             "workload.identity/use",
             "azure.workload.identiy/use",
             "aks.azure.workload.identity/use",
+            "azure_workload_identity/use",
+            "azure-workload-identity.io/use",
+            "azure.workload.identity/enabled",
+            "azure.workload.identity.use",
         ] {
             assert!(is_nearly_use_label(key), "{key}");
         }
@@ -79,6 +113,8 @@ mod tests {
             "azure.workload.identity/clientId",
             "azure.workload.identity/client_id",
             "azure.workload.identity/clientid",
+            "azure.workload.identity/app-id",
+            "workload-identity.azure.com/client-id",
         ] {
             assert!(is_nearly_client_id(key), "{key}");
             assert!(!is_nearly_use_label(key), "{key}");
@@ -89,6 +125,11 @@ mod tests {
             "app",
             "azure-workload-identity.io/system",
             "azure.workload.identity/tenant-id",
+            "azure.workload.identity/use-some-proxy",
+            "app.kubernetes.io/name",
+            "iam.gke.io/gcp-service-account",
+            "example.com/client-id",
+            "example.com/use",
         ] {
             assert!(!is_nearly_use_label(key), "{key}");
             assert!(!is_nearly_client_id(key), "{key}");

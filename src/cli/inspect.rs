@@ -2,6 +2,7 @@
 
 use super::error::Failure;
 use super::output::{self, Format, Output};
+use super::suppressions::suppressions;
 use super::terminal::Terminal;
 use super::{Cli, Surroundings, live, words};
 use crate::chain::select::{Missing, Scope, Selection, parse_selector};
@@ -19,7 +20,7 @@ use std::time::Duration;
 /// Arguments of `inspect`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  kubectl wi inspect deploy/velero -n velero\n  kubectl wi inspect -A --fail-on warning\n  kubectl wi inspect sa/velero-server -n velero -o json\n  helm template velero vmware-tanzu/velero | kubectl wi inspect -f -"
+    after_help = "Examples:\n  kubectl wi inspect deploy/velero -n velero\n  kubectl wi inspect -A --fail-on warning\n  kubectl wi inspect sa/velero-server -n velero -o json\n  helm template velero vmware-tanzu/velero | kubectl wi inspect -f -\n\nSuppression, always with a reason:\n  --ignore WI106,WI7\n  annotation kubectl-wi/ignore: \"WI204: moves with the next release; until=2027-01-31\" on pod template, workload,\n    service account or namespace\n  .kubectl-wi.toml in this directory or above it: [[ignore]] code, object, reason, until"
 )]
 pub struct Args {
     /// What to inspect: TYPE/NAME ..., TYPE NAME, or TYPE; without it, the whole namespace
@@ -117,14 +118,25 @@ pub fn run(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, 
     Ok(exit_code(&report, args.fail_on.level()))
 }
 
-fn wanted(args: &Args, scope: Scope, other_kind: &dyn Fn(&str) -> Option<String>) -> Result<Wanted, Failure> {
+fn wanted(
+    args: &Args,
+    scope: Scope,
+    around: &Surroundings<'_>,
+    other_kind: &dyn Fn(&str) -> Option<String>,
+) -> Result<Wanted, Failure> {
     let items = words::items(&args.words, other_kind)?;
     let labels = match &args.selector {
         Some(text) => parse_selector(text).map_err(|error| Failure::new(error, None))?,
         None => Vec::new(),
     };
     let selection = Selection { scope, items, labels };
-    Ok(Wanted { selection, select: args.select.clone(), ignore: args.ignore.clone() })
+    let suppressions = suppressions(&args.ignore, around)?;
+    Ok(Wanted {
+        selection,
+        select: args.select.clone(),
+        suppressions,
+        today: around.now.to_zoned(jiff::tz::TimeZone::system()).date(),
+    })
 }
 
 /// Reads manifests; no kubeconfig is looked at.
@@ -148,7 +160,7 @@ fn files(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Input
         Some(namespace) if !args.all_namespaces => Scope::Namespace(namespace.to_owned()),
         _ => Scope::All,
     };
-    let wanted = wanted(args, scope, &|word| input.inventory.kind_named(word))?;
+    let wanted = wanted(args, scope, around, &|word| input.inventory.kind_named(word))?;
     Ok((input, wanted))
 }
 
@@ -159,7 +171,7 @@ fn cluster(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Inp
         let namespace = || Scope::Namespace(client.namespace().to_owned());
         let scope = if args.all_namespaces { Scope::All } else { namespace() };
         let kinds = live::other_kinds(&client, &args.words).await?;
-        let wanted = wanted(args, scope.clone(), &|word| kinds.get(word).cloned())?;
+        let wanted = wanted(args, scope.clone(), around, &|word| kinds.get(word).cloned())?;
         let request = Request {
             scope,
             detailed: wanted.names_objects(),

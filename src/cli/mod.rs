@@ -9,6 +9,7 @@ pub mod kubectl_flags;
 mod live;
 pub mod output;
 pub mod simulate;
+mod suppressions;
 pub mod terminal;
 pub mod words;
 
@@ -17,6 +18,7 @@ use error::Failure;
 use kubectl_flags::KubectlFlags;
 use std::ffi::OsString;
 use std::io::{Read, Write};
+use std::path::PathBuf;
 use terminal::{ColorChoice, Terminal};
 
 /// Finds out why a pod does not get its Azure identity, proves it, and repairs it.
@@ -66,6 +68,8 @@ pub struct Surroundings<'a> {
     pub terminal: Terminal,
     /// The time, for ages and expiry.
     pub now: jiff::Timestamp,
+    /// The current directory, where it can be told.
+    pub directory: Option<PathBuf>,
 }
 
 /// The command line as clap sees it, for help, completions and the reference.

@@ -106,7 +106,7 @@ impl Inventory {
             let live = pod.is_live_object();
             let mut pod = pod.into_pod(origin);
             default_namespace(&mut pod.meta, namespace);
-            if live && pod.meta.controller().is_some() {
+            if live && pod.maker().is_some() {
                 self.add_pod(pod);
             } else {
                 let mut workload = pod.to_workload();
@@ -194,7 +194,7 @@ impl Inventory {
 
     /// Adds a pod that exists: one without a controller also stands for itself.
     pub fn add_live_pod(&mut self, pod: Pod) {
-        if pod.meta.controller().is_none() {
+        if pod.maker().is_none() {
             self.add_workload(pod.to_workload());
         }
         self.add_pod(pod);
@@ -213,7 +213,7 @@ impl Inventory {
     pub fn complete(&mut self) {
         let mut newest: BTreeMap<ObjectRef, usize> = BTreeMap::new();
         for (at, pod) in self.pods.iter().enumerate() {
-            let Some(owner) = pod.meta.controller() else { continue };
+            let Some(owner) = pod.maker() else { continue };
             let known = |kind: &str, name: &str| self.workload(kind, pod.meta.namespace(), name).is_some();
             let key = (pod.meta.namespace().to_owned(), owner.kind.clone(), owner.name.clone());
             let above = self.owners.get(&key).unwrap_or(owner);

@@ -1,6 +1,6 @@
 //! Everything that makes pods, pods themselves, and the accounts they run as.
 
-use super::object::{ApiMeta, Meta, Origin};
+use super::object::{ApiMeta, Meta, Origin, OwnerReference};
 use super::pod::{PodSpec, PodTemplate, TemplateMeta, null_as_default};
 use crate::webhook::fields::NewerField;
 use serde::Deserialize;
@@ -12,6 +12,8 @@ pub struct Workload {
     pub meta: Meta,
     /// What its pods are made from.
     pub template: PodTemplate,
+    /// `spec.jobTemplate.metadata` of a `CronJob`, which is easily taken for the pod template's.
+    pub job_metadata: TemplateMeta,
     /// `spec.replicas`; 1 where a kind that has replicas does not say.
     pub replicas: Option<i32>,
     /// `spec.paused` of a Deployment, `spec.suspend` of a Job or `CronJob`.
@@ -141,6 +143,11 @@ impl Pod {
         self.meta.deleted.is_none() && !matches!(self.phase.as_str(), "Succeeded" | "Failed")
     }
 
+    /// Who made it, where that is a controller: a node is none, it only mirrors its manifests.
+    pub fn maker(&self) -> Option<&OwnerReference> {
+        self.meta.controller().filter(|owner| owner.kind != "Node")
+    }
+
     /// Whether it stands for a manifest on a node, which the API server only mirrors.
     pub fn is_mirror(&self) -> bool {
         self.meta.annotation("kubernetes.io/config.mirror").is_some()
@@ -187,6 +194,8 @@ struct ApiWorkloadSpec {
 #[serde(default)]
 struct ApiJobTemplate {
     #[serde(deserialize_with = "null_as_default")]
+    metadata: TemplateMeta,
+    #[serde(deserialize_with = "null_as_default")]
     spec: ApiJobSpec,
 }
 
@@ -207,8 +216,13 @@ struct ApiStrategy {
 impl ApiWorkload {
     pub(crate) fn into_workload(self, api_version: &str, kind: &str, origin: Origin) -> Workload {
         let spec = self.spec;
+        let (job_metadata, template) = match spec.job_template {
+            Some(job) => (job.metadata, job.spec.template),
+            None => (TemplateMeta::default(), spec.template),
+        };
         Workload {
-            template: spec.job_template.map_or(spec.template, |job| job.spec.template),
+            template,
+            job_metadata,
             replicas: spec.replicas,
             paused: spec.paused.or(spec.suspend).unwrap_or_default(),
             strategy: spec.strategy.or(spec.update_strategy).and_then(|strategy| strategy.kind),
@@ -314,6 +328,7 @@ impl Pod {
                 },
                 spec: self.spec.clone(),
             },
+            job_metadata: TemplateMeta::default(),
             replicas: None,
             paused: false,
             strategy: None,

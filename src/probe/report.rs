@@ -85,7 +85,7 @@ pub fn conclude<'a>(chain: Chain<'a>, facts: &'a ProbeFacts, asked: Asked) -> Pr
     let target = chain.target().object().clone();
     let chain = chain.with_probe(facts);
     let mut findings = registry::check(&chain);
-    relate::relate(&mut findings);
+    relate::relate(&mut findings, &target);
     // The other rules are inspect's; they are told here where they explain why there is nothing to probe.
     let explain = facts.pods.iter().any(|probe| probe.token.is_none() && probe.file.is_none());
     findings.retain(|finding| is_of_probe(finding.code) || (explain && finding.level == Level::Error));

@@ -3,6 +3,7 @@
 use crate::chain::needs::AzureNeeds;
 use crate::model::finding::{Finding, Link};
 use crate::model::object::ObjectRef;
+use crate::rules::suppress::Suppressed;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -27,6 +28,8 @@ pub struct InspectReport {
     pub summary: Summary,
     /// What could not be read.
     pub unknown: Vec<Unknown>,
+    /// Findings that were left out because somebody has decided so.
+    pub suppressed: Vec<Suppressed>,
 }
 
 /// The cluster as a whole.

@@ -52,6 +52,7 @@ pub fn draw(report: &InspectReport, options: Options) -> String {
     one_line_each(&mut out, report, &lines, options, single);
     loose_findings(&mut out, report, options);
     unknown(&mut out, report, options.style);
+    suppressed(&mut out, report, options.style);
     summary(&mut out, report, options.style);
     out
 }
@@ -319,6 +320,22 @@ fn unknown(out: &mut String, report: &InspectReport, style: Style) {
         }
     }
     if !report.unknown.is_empty() {
+        out.push('\n');
+    }
+}
+
+/// What was left out, and who has decided so; what a flag leaves out, the user has just said.
+fn suppressed(out: &mut String, report: &InspectReport, style: Style) {
+    let told = || report.suppressed.iter().filter(|one| one.by != "--ignore");
+    for one in told() {
+        let until = one.until.as_ref().map(|until| format!(", until {until}")).unwrap_or_default();
+        let reason = if one.reason.is_empty() { "no reason given" } else { &one.reason };
+        let line = format!("ignored: {} on {}: {reason} ({}{until})", one.code, one.object, one.by);
+        for (at, line) in wrap(&clean(&line), style.width.saturating_sub(2)).iter().enumerate() {
+            let _ = writeln!(out, "{}{}", if at == 0 { "" } else { "  " }, style.dim(line));
+        }
+    }
+    if told().next().is_some() {
         out.push('\n');
     }
 }

@@ -5,9 +5,13 @@
 //! of its family, implement [`Rule`], add a line to [`registry::RULES`], and give it a case that fires and one that
 //! does not under `tests/cases/`.
 
+pub mod decisions;
+pub(crate) mod edit;
 pub mod page;
 pub mod registry;
 pub mod relate;
+pub mod suppress;
+pub mod tool;
 
 pub mod account;
 pub mod cluster;
@@ -199,6 +203,30 @@ impl<'a> Report<'a> {
         });
         let at = self.findings.len() - 1;
         Draft { finding: &mut self.findings[at] }
+    }
+}
+
+/// A finding that no rule over a chain makes.
+pub(crate) fn loose<R: Documented>(object: &ObjectRef, path: &str, message: &str) -> Finding {
+    let (id, info) = (finding_id(R::INFO.code, object, path), &R::INFO);
+    Finding {
+        id,
+        code: info.code,
+        name: info.name,
+        level: info.level,
+        confidence: Confidence::Observed,
+        object: object.clone(),
+        path: path.to_owned(),
+        source: None,
+        message: message.to_owned(),
+        evidence: Vec::new(),
+        root_cause: false,
+        blocked_by: Vec::new(),
+        points_to: Vec::new(),
+        fix: None,
+        docs: page::url(info.code),
+        link: info.link,
+        symptom: false,
     }
 }
 

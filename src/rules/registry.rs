@@ -1,7 +1,7 @@
 //! The list of all rules.
 
 use super::probe::{exchange, file, token};
-use super::{Documented, Report, Rule, RuleInfo, account, cluster, pod, template};
+use super::{Documented, Report, Rule, RuleInfo, account, cluster, pod, template, tool};
 use crate::apps::thanos::rules as thanos;
 use crate::apps::{
     cert_manager, external_dns, external_secrets, general, keda, loki, secrets_store, service_connector, terraform,
@@ -13,8 +13,31 @@ use crate::model::finding::Finding;
 /// Every rule, by code. A new rule is one line here.
 pub static RULES: &[&dyn Rule] = &[
     &template::label::PodLabelMissing,
-    &account::ServiceAccountMissing,
-    &account::ClientIdMissing,
+    &template::place::PodLabelWrongPlace,
+    &template::label::PodLabelWrongValue,
+    &template::label::PodLabelTypo,
+    &template::account::WrongServiceAccount,
+    &template::automount::AutomountDisabled,
+    &template::containers::ContainerSkipped,
+    &template::environment::EnvOverride,
+    &template::credential::ClientSecretPrecedence,
+    &template::token_path::TokenPathHardcoded,
+    &template::expiration::TokenExpirationInvalid,
+    &template::proxy::ProxySidecarMisused,
+    &template::pod_identity::PodIdentityLabel,
+    &template::volume::ManualTokenVolume,
+    &template::binding::IdentityBindingMode,
+    &template::platform::StaticPod,
+    &template::late::LabelAddedTooLate,
+    &template::platform::WindowsOsMissing,
+    &template::platform::VirtualNodeUnsupported,
+    &account::missing::ServiceAccountMissing,
+    &account::client_id::ClientIdMissing,
+    &account::client_id::ClientIdInvalid,
+    &account::annotation::AnnotationWrongKey,
+    &account::tenant::TenantIdInvalid,
+    &account::legacy::LegacyAccountLabel,
+    &account::common::DefaultAccountAnnotated,
     &cluster::webhook::WebhookMissing,
     &cluster::health::WebhookUnhealthy,
     &cluster::selection::WebhookExcludesNamespace,
@@ -81,6 +104,10 @@ pub static RULES: &[&dyn Rule] = &[
     &terraform::TerraformRunnerConfig,
 ];
 
+/// What is found on the way from input to report, and by no rule over a chain.
+static OF_THE_TOOL: [&RuleInfo; 3] =
+    [&tool::UnusedSuppression::INFO, &tool::InsufficientPermission::INFO, &tool::InvalidObject::INFO];
+
 /// Runs all rules over one chain.
 pub fn check(chain: &Chain<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -97,7 +124,7 @@ pub fn find(code_or_name: &str) -> Option<&'static RuleInfo> {
 
 /// What is fixed about every rule.
 pub fn infos() -> impl Iterator<Item = &'static RuleInfo> {
-    RULES.iter().map(|rule| rule.info())
+    OF_THE_TOOL.into_iter().chain(RULES.iter().map(|rule| rule.info()))
 }
 
 /// The codes that a list such as `WI101,WI2` names; prefixes stand for all that begin with them.

@@ -1,6 +1,7 @@
 //! How findings relate: one cause is one error, and a consequence is no cause.
 
 use crate::model::finding::{Finding, Level, Link};
+use crate::model::object::ObjectRef;
 
 /// The more specific rule, and the general ones that it silences for the same chain.
 const SILENCES: &[(&str, &[&str])] = &[
@@ -10,7 +11,6 @@ const SILENCES: &[(&str, &[&str])] = &[
     ("WI203", &["WI202"]),
     ("WI204", &["WI202"]),
     ("WI105", &["WI202"]),
-    ("WI108", &["WI110"]),
     ("WI312", &["WI305"]),
     ("WI313", &["WI305"]),
     ("WI703", &["WI101", "WI102"]),
@@ -30,7 +30,7 @@ const SYMPTOMS: &[&str] = &["WI401", "WI403", "WI405", "WI707", "WI709", "WI722"
 
 /// What explains a symptom, where not any error above it does.
 const EXPLAINED_BY: &[(&str, &[&str])] = &[
-    ("WI401", &["WI301", "WI302", "WI303", "WI304", "WI306", "WI310", "WI116", "WI117"]),
+    ("WI401", &["WI301", "WI302", "WI303", "WI304", "WI306", "WI310", "WI116", "WI117", "WI101", "WI102"]),
     ("WI403", &["WI111", "WI112", "WI201", "WI301", "WI302", "WI304", "WI306", "WI310", "WI312", "WI313"]),
     ("WI722", &["WI101", "WI102", "WI103", "WI104", "WI202", "WI203", "WI204", "WI301", "WI302", "WI401"]),
 ];
@@ -51,16 +51,20 @@ fn kind(finding: &Finding) -> &'static str {
 }
 
 /// Drops what a more specific finding says already, marks consequences and causes, and puts causes first.
-pub fn relate(findings: &mut Vec<Finding>) {
+///
+/// `target` is what the chain is about; a finding about something else that is reported along with it, such as a Job
+/// that a worker starts, is not silenced by what is wrong with the target.
+pub fn relate(findings: &mut Vec<Finding>, target: &ObjectRef) {
     // Loki's own rule speaks of its settings and of its account; only the latter is what the general rules see.
     let speaks = |finding: &&Finding| finding.code != "WI774" || finding.link == Link::ServiceAccount;
     let codes: Vec<&str> = findings.iter().filter(speaks).map(|finding| finding.code).collect();
-    let silenced: Vec<&str> = SILENCES
-        .iter()
-        .filter(|(specific, _)| codes.contains(specific))
-        .flat_map(|(_, general)| general.iter().copied())
-        .collect();
-    findings.retain(|finding| !silenced.contains(&finding.code));
+    let silences = |specific: &str, finding: &Finding| {
+        // What is wrong with the target's own template says nothing about the template of what it starts.
+        let elsewhere = specific.starts_with("WI10") && finding.object != *target && finding.code == "WI101";
+        let general = SILENCES.iter().filter(|(code, _)| *code == specific).flat_map(|(_, general)| *general);
+        !elsewhere && general.into_iter().any(|code| *code == finding.code)
+    };
+    findings.retain(|finding| !codes.iter().any(|specific| silences(specific, finding)));
 
     let errors: Vec<(&str, String, bool)> = findings
         .iter()

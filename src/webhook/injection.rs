@@ -268,18 +268,25 @@ fn proxy_port(pod: &PodTemplate, settings: &WebhookSettings) -> Result<Option<i3
     }
     match pod.metadata.annotation(keys::PROXY_PORT) {
         None => Ok(Some(keys::DEFAULT_PROXY_PORT)),
-        Some(text) => number::parse_i32(text).map(Some).map_err(Denial::ProxyPort),
+        Some(text) => proxy_port_of(text).map(Some),
     }
+}
+
+/// The proxy's port that an annotation asks for, as the webhook reads it: any 32-bit number.
+pub fn proxy_port_of(text: &str) -> Result<i32, Denial> {
+    number::parse_i32(text).map_err(Denial::ProxyPort)
 }
 
 /// The token's lifetime: the pod's annotation, else the account's; an empty one is as good as none.
 fn expiration(pod: &PodTemplate, account: AccountView<'_>, settings: &WebhookSettings) -> Result<i64, Denial> {
     let of_pod = pod.metadata.annotation(keys::TOKEN_EXPIRATION).filter(|text| !text.is_empty());
     let text = of_pod.or_else(|| account.annotation(keys::TOKEN_EXPIRATION).filter(|text| !text.is_empty()));
-    let seconds = match text {
-        Some(text) => number::parse_i64(text).map_err(Denial::ExpirationNumber)?,
-        None => settings.profile().default_expiration,
-    };
+    text.map_or(Ok(settings.profile().default_expiration), expiration_of)
+}
+
+/// The lifetime in seconds that an annotation asks for, as the webhook reads it.
+pub fn expiration_of(text: &str) -> Result<i64, Denial> {
+    let seconds = number::parse_i64(text).map_err(Denial::ExpirationNumber)?;
     if (keys::MIN_EXPIRATION..=keys::MAX_EXPIRATION).contains(&seconds) {
         Ok(seconds)
     } else {

@@ -134,7 +134,8 @@ fn every_case_gives_its_report() {
 fn every_rule_has_a_case_that_fires_and_one_that_is_quiet() {
     let names: Vec<String> = cases().iter().map(|case| case.name.clone()).collect();
     let mut missing = Vec::new();
-    for info in registry::infos() {
+    // A permission is missing only where there is an API server: tests/live/.
+    for info in registry::infos().filter(|info| info.code != "WI002") {
         for kind in ["fires", "quiet"] {
             let prefix = format!("{}-{}/{kind}-", info.code, info.name);
             if !names.iter().any(|name| name.starts_with(&prefix)) {

@@ -93,7 +93,8 @@ pub(crate) fn run(folder: &Path, facts: &str) -> (serde_json::Value, String) {
         input.asked.insert(ObjectRef::new("apps/v1", kind, Some(namespace), name), Fact::Known(answer));
     }
     let selection = Selection { scope: Scope::All, items: Vec::new(), labels: Vec::new() };
-    let wanted = Wanted { selection, select: Vec::new(), ignore: Vec::new() };
+    let wanted =
+        Wanted { selection, select: Vec::new(), suppressions: Vec::new(), today: jiff::civil::date(2026, 11, 22) };
     let report = inspect(&input, &wanted).unwrap();
     let style = Style { colour: false, width: 100 };
     let text = draw(&report, Options { style, show: Level::Info, wide: false });

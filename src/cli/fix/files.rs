@@ -57,7 +57,7 @@ fn fix(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, Stop
         Some(namespace) if !args.all_namespaces => Scope::Namespace(namespace.to_owned()),
         _ => Scope::All,
     };
-    let wanted = args.wanted(scope, &|word| manifests.input.inventory.kind_named(word))?;
+    let wanted = args.wanted(scope, around.now, &|word| manifests.input.inventory.kind_named(word))?;
     let before = look(&manifests, &wanted, args)?;
     let mut session = Session::new(args, cli, around);
     let mut wishes = session.wishes();

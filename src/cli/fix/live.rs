@@ -138,7 +138,7 @@ async fn fix(args: &Args, cli: &Cli, state: &mut State, around: &mut Surrounding
     let client = connect(cli, around).await?;
     let scope = if args.all_namespaces { Scope::All } else { Scope::Namespace(client.namespace().to_owned()) };
     let kinds = other_kinds(&client, &args.words).await?;
-    let wanted = args.wanted(scope, &|word| kinds.get(word).cloned())?;
+    let wanted = args.wanted(scope, around.now, &|word| kinds.get(word).cloned())?;
     let seen = look(&client, args, &wanted).await?;
     tell(&client, cli, around);
     state.before = seen.report.summary.clone();

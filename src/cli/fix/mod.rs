@@ -116,13 +116,20 @@ impl Args {
         self.diff || self.dry_run != DryRun::None || self.export.is_some()
     }
 
-    fn wanted(&self, scope: Scope, other_kind: &dyn Fn(&str) -> Option<String>) -> Result<Wanted, Failure> {
+    fn wanted(
+        &self,
+        scope: Scope,
+        now: jiff::Timestamp,
+        other_kind: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Wanted, Failure> {
         let items = super::words::items(&self.words, other_kind)?;
         let labels = match &self.selector {
             Some(text) => parse_selector(text).map_err(|error| Failure::new(error, None))?,
             None => Vec::new(),
         };
-        Ok(Wanted { selection: Selection { scope, items, labels }, select: Vec::new(), ignore: Vec::new() })
+        let selection = Selection { scope, items, labels };
+        let today = now.to_zoned(jiff::tz::TimeZone::system()).date();
+        Ok(Wanted { selection, select: Vec::new(), suppressions: Vec::new(), today })
     }
 
     /// Whether single objects are named: `--yes` covers their restarts.
