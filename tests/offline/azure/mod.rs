@@ -6,6 +6,7 @@ mod compare;
 mod credentials;
 mod declared;
 mod discover;
+mod emulator;
 mod errors;
 mod exchange;
 mod login;
