@@ -1,5 +1,4 @@
 //! The Azure side against the emulator, which answers with what real services answered.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod clusters;
 mod compare;
