@@ -105,7 +105,7 @@ pub(crate) struct Granted {
 
 /// Why there is no token.
 pub(crate) enum TokenFailure {
-    Rejected(TokenRefusal),
+    Rejected(Box<TokenRefusal>),
     NoAnswer(Error),
 }
 
@@ -166,7 +166,7 @@ pub(crate) async fn request_token(
     let request = Request { method: Method::POST, url: endpoint.clone(), headers, body };
     let reply = transport.send(request).await.map_err(TokenFailure::NoAnswer)?;
     if !reply.is_success() {
-        return Err(TokenFailure::Rejected(read_refusal(reply.status, &reply.body)));
+        return Err(TokenFailure::Rejected(Box::new(read_refusal(reply.status, &reply.body))));
     }
     let mut granted: TokenBody = serde_json::from_slice(&reply.body).map_err(|_| {
         // serde's text can quote the token.

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// More subscriptions than this are not listed one by one where Resource Graph has answered.
-const LISTED: usize = 100;
+pub(super) const LISTED: usize = 100;
 
 /// What was found for each client id, and where was searched.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -11,6 +11,18 @@ pub enum Error {
     /// Nobody is logged in: every way to a token that was allowed has been tried.
     #[error(transparent)]
     NoLogin(#[from] NoLogin),
+    /// The login works, and gives no token for one of the APIs.
+    #[error("{credential} gives no token for {resource}: {reason}; {next}")]
+    NoToken {
+        /// The login: `Azure CLI`.
+        credential: &'static str,
+        /// What the token was to be for.
+        resource: String,
+        /// What the login said.
+        reason: String,
+        /// The command, or the setting, that mends it.
+        next: String,
+    },
     /// Azure answered, and the answer is an error.
     #[error(transparent)]
     Api(#[from] Box<ApiError>),

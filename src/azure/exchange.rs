@@ -42,7 +42,7 @@ pub enum Rejection {
     /// Entra said no.
     Entra {
         /// Its answer.
-        error: TokenRefusal,
+        error: Box<TokenRefusal>,
         /// From sending to the whole answer.
         latency: Duration,
     },

@@ -52,6 +52,7 @@ use crate::model::fact::Fact;
 use arm::Arm;
 use clusters::Clusters;
 use credential::Tokens;
+use discover::LISTED;
 use futures::StreamExt;
 use graph::Graph;
 use identities::ManagedIdentities;
@@ -297,6 +298,7 @@ impl Azure {
     ///
     /// # Errors
     /// [`Error::Changed`] where the credential is not as expected, [`Error::LimitReached`], else what Azure said.
+    /// [`Error::Unreachable`] and a status of 500 or more leave open whether it was written: read it again.
     pub async fn write_credential(
         &self,
         id: &ResourceId,
@@ -325,6 +327,16 @@ impl Azure {
     async fn find_cluster(&self, issuer: Option<&str>, host: Option<&str>) -> Result<Option<ManagedCluster>, Error> {
         let scope = self.narrowed().await?;
         let rows = self.inner.resource_graph.clusters(issuer, host, &scope).await;
+        let subscriptions: &[Subscription] = match &rows {
+            Ok(rows) if !rows.is_empty() => &[],
+            Ok(_) => {
+                // Its index can lag behind for a new cluster; thousands of lists would take longer than that.
+                let all = self.subscriptions().await?;
+                all.get(..LISTED).unwrap_or(all)
+            }
+            Err(Error::Refused(_)) => return rows.map(|_| None),
+            Err(_) => self.subscriptions().await?,
+        };
         if let Ok(mut rows) = rows {
             // Two clusters can match where one has the issuer and another one the host; the API server is the surer.
             let is_host = |name: &Option<String>| {
@@ -335,7 +347,7 @@ impl Azure {
                 return self.inner.clusters.get(&id).await.map(Some);
             }
         }
-        let lists: Vec<_> = futures::stream::iter(self.subscriptions().await?)
+        let lists: Vec<_> = futures::stream::iter(subscriptions)
             .map(|subscription| self.inner.clusters.list(&subscription.id))
             .buffered(8)
             .collect()

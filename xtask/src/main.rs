@@ -1,5 +1,6 @@
-//! The commands of this repository: `cargo xtask test`, `generate`, `cluster`.
+//! The commands of this repository: `cargo xtask test`, `generate`, `cluster`, `azure`.
 
+mod azure;
 mod cluster;
 mod generate;
 mod test;
@@ -36,6 +37,11 @@ enum Task {
         #[command(subcommand)]
         action: cluster::Action,
     },
+    /// An Azure for trying things by hand, without an account.
+    Azure {
+        #[command(subcommand)]
+        action: azure::Action,
+    },
 }
 
 fn main() -> ExitCode {
@@ -44,6 +50,7 @@ fn main() -> ExitCode {
         Task::Test { arguments } => test::run(&root, &arguments).map(|()| 0),
         Task::Generate { check } => generate::run(&root, check).map(|()| 0),
         Task::Cluster { action } => cluster::run(&action),
+        Task::Azure { action } => azure::run(&root, action).map(|()| 0),
     });
     match result {
         Ok(code) => ExitCode::from(code),

@@ -56,7 +56,7 @@ impl Tokens {
     /// A token for the resource.
     ///
     /// # Errors
-    /// [`Error::NoLogin`] with every way that was tried.
+    /// [`Error::NoLogin`] with every way that was tried, [`Error::NoToken`] once one of them has worked.
     pub(crate) async fn get(&self, resource: &str) -> Result<Arc<AccessToken>, Error> {
         let mut cache = self.cache.lock().await;
         if let Some(token) = cache.get(resource).filter(|token| token.is_fresh()) {
@@ -86,6 +86,14 @@ impl Tokens {
                 Ok(token) => {
                     let _ = self.chosen.set(index);
                     return Ok(token);
+                }
+                Err(error) if self.chosen.get().is_some() => {
+                    return Err(Error::NoToken {
+                        credential: way.name(),
+                        resource: wanted.resource.to_owned(),
+                        reason: error.reason,
+                        next: error.next,
+                    });
                 }
                 Err(error) => {
                     // What is set up and fails is what the user meant; else the first way's advice stands.

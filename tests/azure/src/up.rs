@@ -65,14 +65,21 @@ pub(crate) fn seeded() -> Tenant {
 ///
 /// # Errors
 /// A port that is taken, or a file that cannot be read or written.
-pub async fn up(options: &UpOptions) -> Result<()> {
-    let emulator = start(options).await?;
-    println!("{}", directions(&emulator, options));
-    tokio::signal::ctrl_c().await?;
-    Ok(())
+pub fn up(options: &UpOptions) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let emulator = start_seeded(options).await?;
+        println!("{}", directions(&emulator, options));
+        tokio::signal::ctrl_c().await?;
+        Ok(())
+    })
 }
 
-pub(crate) async fn start(options: &UpOptions) -> Result<Emulator> {
+/// Starts the emulator with the seeded tenant, and puts its certificate and the stand-in for `az` into the folder.
+///
+/// # Errors
+/// A port that is taken, or a file that cannot be read or written.
+pub async fn start_seeded(options: &UpOptions) -> Result<Emulator> {
     let mut tenant = seeded();
     for (url, file) in &options.issuers {
         let text = std::fs::read_to_string(file).with_context(|| format!("the keys of {url}: {}", file.display()))?;
@@ -132,7 +139,7 @@ fn directions(emulator: &Emulator, options: &UpOptions) -> String {
          \x20 export SSL_CERT_FILE={directory}/ca.pem AZURE_AUTHORITY_HOST={authority}\n\
          \x20 export AZURE_TENANT_ID={tenant} AZURE_CLIENT_ID={application} AZURE_CLIENT_SECRET=test-client-secret\n\
          \x20 kubectl wi inspect ... --azure=yes --azure-credential env --arm-endpoint {tls}\n\n\
-         exec-probe exchanges tokens of issuers whose keys are given (--issuer URL=JWKS-FILE), with SSL_CERT_FILE as above:\n\
+         exec-probe exchanges tokens of clusters whose keys are given (--trust ISSUER=JWKS-FILE), with SSL_CERT_FILE as above:\n\
          \x20 kubectl wi exec-probe ... --exchange --authority-host {authority}\n\n\
          Ctrl-C ends it.",
         arm = emulator.arm_endpoint(),

@@ -197,6 +197,25 @@ mod programs {
     }
 
     #[tokio::test]
+    async fn a_login_without_a_token_for_the_directory_still_reads_arm() {
+        let emulator = Emulator::start(Tenant::example()).await.unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let arm = az(&emulator, directory.path());
+        let graph = emulator.graph_endpoint();
+        let script = format!(
+            "case \"$*\" in *{graph}*) echo 'ERROR: AADSTS50005: not from this device' >&2; exit 1;; esac\n{arm}"
+        );
+        install(directory.path(), "az", &script);
+        let environment = Environment::empty().with("PATH", directory.path());
+        let azure = Azure::connect(&options(&emulator), &environment).await.unwrap();
+        let discovery = azure.discover(&[super::super::support::client()]).await;
+        assert!(matches!(discovery.identities.values().next(), Some(kubectl_wi::azure::Discovered::UserAssigned(_))));
+        let why = discovery.searched.directory.why().unwrap();
+        assert!(why.starts_with(&format!("Azure CLI gives no token for {graph}: ")), "{why}");
+        assert!(why.contains("AADSTS50005") && !why.contains("no Azure login"), "{why}");
+    }
+
+    #[tokio::test]
     async fn nobody_logged_in_falls_back_to_the_environment() {
         let emulator = Emulator::start(Tenant::example()).await.unwrap();
         let directory = tempfile::tempdir().unwrap();

@@ -1,11 +1,11 @@
 //! The Azure side against the emulator, which answers with what real services answered.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod clusters;
 mod compare;
 mod credentials;
 mod declared;
 mod discover;
+mod emulator;
 mod errors;
 mod exchange;
 mod login;
