@@ -3,5 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod first_walk;
+mod fix;
+#[cfg(unix)]
+mod killed;
+#[cfg(unix)]
+mod questions;
 mod reading;
 mod support;
