@@ -111,7 +111,8 @@ impl FailLevel {
 /// Runs `inspect`.
 pub fn run(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, Failure> {
     let (input, wanted) = if args.files.is_empty() { live(args, cli, around)? } else { files(args, cli, around)? };
-    let report = inspect(&input, &wanted).map_err(|missing| not_found(&missing, &wanted.selection.scope, !args.files.is_empty()))?;
+    let report = inspect(&input, &wanted)
+        .map_err(|missing| not_found(&missing, &wanted.selection.scope, !args.files.is_empty()))?;
     print(args, cli, &report, around)?;
     Ok(exit_code(&report, args.fail_on.level()))
 }

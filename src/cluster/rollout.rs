@@ -119,9 +119,7 @@ mod tests {
 
     #[test]
     fn a_rollout_is_done_when_kubectl_says_so() {
-        let deployment = |status: Value| {
-            json!({"kind": "Deployment", "metadata": {"generation": 2}, "spec": {"replicas": 2}, "status": status})
-        };
+        let deployment = |status: Value| json!({"kind": "Deployment", "metadata": {"generation": 2}, "spec": {"replicas": 2}, "status": status});
         let waits = |status: Value| matches!(super::status(&deployment(status)), Rollout::Waiting(_));
         assert!(waits(json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2})));
         assert!(waits(json!({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 2, "availableReplicas": 2})));

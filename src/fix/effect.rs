@@ -97,8 +97,15 @@ pub fn clean_for_creation(value: &Value) -> Value {
         map.remove("status");
     }
     let counted = [
-        "uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink", "ownerReferences",
-        "deletionTimestamp", "deletionGracePeriodSeconds",
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "managedFields",
+        "selfLink",
+        "ownerReferences",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
     ];
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         counted.iter().for_each(|field| {

@@ -43,10 +43,8 @@ fn whole(step: &PlanStep) -> String {
         metadata.insert("namespace".to_owned(), json!(namespace));
     }
     // Not the diff's YAML: that leaves out values which a pod needs.
-    let text = serde_saphyr::to_string_with_options(
-        &object,
-        serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX },
-    );
+    let text =
+        serde_saphyr::to_string_with_options(&object, serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX });
     format!("{}\n", text.unwrap_or_default().trim_end())
 }
 
@@ -169,7 +167,10 @@ mod tests {
     #[test]
     fn a_merge_patch_never_carries_a_list() {
         let before = json!({"a": {"b": "1", "c": "2"}, "l": [1]});
-        assert_eq!(merge_patch(&before, &json!({"a": {"b": "3"}, "l": [1]})), Some(json!({"a": {"b": "3", "c": null}})));
+        assert_eq!(
+            merge_patch(&before, &json!({"a": {"b": "3"}, "l": [1]})),
+            Some(json!({"a": {"b": "3", "c": null}}))
+        );
         assert_eq!(merge_patch(&before, &json!({"a": {"b": "1", "c": "2"}, "l": []})), None);
     }
 

@@ -89,7 +89,8 @@ impl Manifests {
         own(step).or_else(|| {
             let findings = &step.findings;
             let beside = plan.left.iter().map(|left| &left.finding).chain(&plan.planned);
-            let object = beside.filter(|finding| findings.contains(&finding.id)).map(|finding| &finding.object).next()?;
+            let object =
+                beside.filter(|finding| findings.contains(&finding.id)).map(|finding| &finding.object).next()?;
             file_of(&self.objects.get(object)?.origin)
         })
     }

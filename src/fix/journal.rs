@@ -332,7 +332,10 @@ mod tests {
         assert_ne!(again.run(), journal.run());
         let run = find(folder.path(), None).unwrap();
         assert_eq!(run.id, journal.run());
-        assert_eq!(run.sent.iter().map(|(sent, done)| (sent.number, *done)).collect::<Vec<_>>(), [(0, true), (2, false)]);
+        assert_eq!(
+            run.sent.iter().map(|(sent, done)| (sent.number, *done)).collect::<Vec<_>>(),
+            [(0, true), (2, false)]
+        );
         assert_eq!(run.sent[0].0.edits, edits);
         #[cfg(unix)]
         {
@@ -367,6 +370,9 @@ mod tests {
         assert_eq!(at(&[("XDG_STATE_HOME", "/s")]), Some("/s/kubectl-wi/fix".into()));
         assert_eq!(at(&[]), None);
         #[cfg(target_os = "linux")]
-        assert_eq!(at(&[("XDG_STATE_HOME", "relative"), ("HOME", "/h")]), Some("/h/.local/state/kubectl-wi/fix".into()));
+        assert_eq!(
+            at(&[("XDG_STATE_HOME", "relative"), ("HOME", "/h")]),
+            Some("/h/.local/state/kubectl-wi/fix".into())
+        );
     }
 }

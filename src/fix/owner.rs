@@ -117,9 +117,15 @@ impl Owner {
         let path = self.path();
         match &self.manager {
             Manager::Helm => format!("by Helm, with the next upgrade of release {path}"),
-            Manager::FluxHelm => format!("by Flux, with the next upgrade of HelmRelease {path}, or sooner where it detects drift"),
-            Manager::Flux => format!("by Flux, with the next reconciliation of Kustomization {path}, usually within minutes"),
-            Manager::ArgoCd => format!("by Argo CD, with the next sync of application {path}; at once where it heals itself"),
+            Manager::FluxHelm => {
+                format!("by Flux, with the next upgrade of HelmRelease {path}, or sooner where it detects drift")
+            }
+            Manager::Flux => {
+                format!("by Flux, with the next reconciliation of Kustomization {path}, usually within minutes")
+            }
+            Manager::ArgoCd => {
+                format!("by Argo CD, with the next sync of application {path}; at once where it heals itself")
+            }
             Manager::AddonManager => format!("by the add-on manager of AKS (mode {path}), within minutes"),
             Manager::Operator { kind, .. } => format!("by the controller of {kind} {path}, as soon as it looks again"),
         }
@@ -141,10 +147,18 @@ impl Owner {
                 values(format!("values in the source of {}", self.path()))
             }
             Manager::Flux => {
-                format!("spec.patches of Kustomization {}, or the manifest in its source\n{}", self.path(), kustomize_patch(step))
+                format!(
+                    "spec.patches of Kustomization {}, or the manifest in its source\n{}",
+                    self.path(),
+                    kustomize_patch(step)
+                )
             }
             Manager::ArgoCd => {
-                format!("the manifest in the source of application {}, or a patch of its kustomization\n{}", self.path(), kustomize_patch(step))
+                format!(
+                    "the manifest in the source of application {}, or a patch of its kustomization\n{}",
+                    self.path(),
+                    kustomize_patch(step)
+                )
             }
             Manager::AddonManager => "the settings of the add-on: az aks update".to_owned(),
             Manager::Operator { kind, .. } => {
@@ -175,20 +189,26 @@ pub fn managers_of(step: &PlanStep) -> Vec<String> {
 /// Names the owner of each step's object, and makes the offer that survives: where the owner heals by itself, a patch
 /// is only made with `--live`.
 pub async fn name_owners(client: &Client, plan: &mut Plan, live: bool) {
-    for step in plan.steps.iter_mut().filter(|step| step.outcome == Outcome::Planned || step.outcome == Outcome::Refused) {
+    for step in
+        plan.steps.iter_mut().filter(|step| step.outcome == Outcome::Planned || step.outcome == Outcome::Refused)
+    {
         let managers = managers_of(step);
         if !managers.is_empty() {
             step.notes.push(format!("the field was written by {}", managers.join(", ")));
         }
         let Some(owner) = owner_of(&step.current) else { continue };
-        let heals = owner.manager.heals() && !(owner.manager == Manager::ArgoCd && is_not_automated(client, &owner).await);
+        let heals =
+            owner.manager.heals() && !(owner.manager == Manager::ArgoCd && is_not_automated(client, &owner).await);
         step.reverted_by = Some(owner.reverts());
         step.at_source = Some(owner.at_source(step));
         if heals && step.outcome == Outcome::Planned {
             if live {
                 step.notes.push("a stop-gap: its owner will take it back".to_owned());
             } else {
-                step.end(Outcome::Refused, "its owner would take it back; change it at its source, or patch with --live");
+                step.end(
+                    Outcome::Refused,
+                    "its owner would take it back; change it at its source, or patch with --live",
+                );
             }
         }
     }
@@ -200,7 +220,8 @@ async fn is_not_automated(client: &Client, owner: &Owner) -> bool {
     let query = crate::cluster::ListQuery::all(&kind);
     let step = |found: &mut Vec<Value>, item: Value| found.push(item);
     let Ok(listed) = client.fold(&query, Vec::new, step).await else { return false };
-    let mut same = listed.value.iter().filter(|item| item.pointer("/metadata/name").and_then(Value::as_str) == Some(&owner.name));
+    let mut same =
+        listed.value.iter().filter(|item| item.pointer("/metadata/name").and_then(Value::as_str) == Some(&owner.name));
     same.next().is_some_and(|item| item.pointer("/spec/syncPolicy/automated").is_none())
 }
 
@@ -217,9 +238,19 @@ mod tests {
             (object(json!({}), helm.clone()), "helm", "velero", false),
             (object(json!({"helm.toolkit.fluxcd.io/name": "v"}), helm), "flux", "v", true),
             (object(json!({"kustomize.toolkit.fluxcd.io/name": "k"}), json!({})), "flux", "k", true),
-            (object(json!({}), json!({"argocd.argoproj.io/tracking-id": "app:apps/Deployment:n/v"})), "argocd", "app", true),
+            (
+                object(json!({}), json!({"argocd.argoproj.io/tracking-id": "app:apps/Deployment:n/v"})),
+                "argocd",
+                "app",
+                true,
+            ),
             (object(json!({"addonmanager.kubernetes.io/mode": "Reconcile"}), json!({})), "operator", "Reconcile", true),
-            (json!({"metadata": {"ownerReferences": [{"kind": "KedaController", "name": "keda", "controller": true}]}}), "operator", "keda", true),
+            (
+                json!({"metadata": {"ownerReferences": [{"kind": "KedaController", "name": "keda", "controller": true}]}}),
+                "operator",
+                "keda",
+                true,
+            ),
         ];
         for (object, manager, name, heals) in cases {
             let owner = owner_of(&object).map(|owner| (owner.report(), owner.manager.heals()));

@@ -151,12 +151,9 @@ fn walk(
         (Some(Value::Array(old)), None) if key_of([old, &[]]).is_some() && !old.is_empty() => {
             lists(path, old, &[], edits);
         }
-        _ => edits.push(Edit {
-            path: FieldPath(path.clone()),
-            before: before.cloned(),
-            after: after.cloned(),
-            position,
-        }),
+        _ => {
+            edits.push(Edit { path: FieldPath(path.clone()), before: before.cloned(), after: after.cloned(), position })
+        }
     }
 }
 

@@ -154,9 +154,10 @@ impl PlanStep {
     /// Whether a field of the pod template changes.
     pub fn changes_template(&self) -> bool {
         let names: Vec<&str> = template_pointer(&self.object.kind).split('/').skip(1).collect();
-        let is_workload = self.current.pointer(template_pointer(&self.object.kind)).is_some_and(|template| {
-            template.get("spec").is_some_and(|spec| spec.get("containers").is_some())
-        });
+        let is_workload = self
+            .current
+            .pointer(template_pointer(&self.object.kind))
+            .is_some_and(|template| template.get("spec").is_some_and(|spec| spec.get("containers").is_some()));
         is_workload && self.edits.iter().any(|edit| edit.path.is_below(&names))
     }
 
@@ -452,10 +453,8 @@ pub fn close_gates(plan: &mut Plan, report: &InspectReport) {
         if step.restarts.is_empty() {
             continue;
         }
-        let names: Vec<String> = gates(report, &step.object)
-            .iter()
-            .map(|finding| format!("{} ({})", finding.name, finding.code))
-            .collect();
+        let names: Vec<String> =
+            gates(report, &step.object).iter().map(|finding| format!("{} ({})", finding.name, finding.code)).collect();
         if !names.is_empty() {
             let why = format!("new pods would get no identity while {} is open: mend that first", names.join(", "));
             step.end(Outcome::Refused, why);
@@ -488,7 +487,8 @@ pub fn predicted(input: &Input, plan: &Plan) -> Input {
 /// The findings that are wanted and still there after the plan. A symptom whose causes are mended goes with them: it
 /// is of the past.
 pub fn left_after<'a>(before: &InspectReport, after: &'a InspectReport, wishes: &Wishes) -> Vec<&'a Finding> {
-    let all = |report: &'a InspectReport| report.targets.iter().flat_map(|target| &target.findings).chain(&report.findings);
+    let all =
+        |report: &'a InspectReport| report.targets.iter().flat_map(|target| &target.findings).chain(&report.findings);
     let still: BTreeSet<&str> = all(after).map(|finding| finding.id.as_str()).collect();
     let explained: BTreeSet<&str> = before
         .targets

@@ -49,9 +49,8 @@ pub fn edit(text: &str, changes: &[FileChange<'_>]) -> Result<String, Refusal> {
     let mut wanted: Vec<Value> = before.iter().map(|(value, _)| value.clone()).collect();
     let mut edited = text.to_owned();
     for change in changes {
-        let same = |origin: &FileOrigin| {
-            origin.bytes.0 == change.origin.bytes.0 && origin.pointer == change.origin.pointer
-        };
+        let same =
+            |origin: &FileOrigin| origin.bytes.0 == change.origin.bytes.0 && origin.pointer == change.origin.pointer;
         let at = before.iter().position(|(_, origin)| same(origin)).ok_or(Refusal::Gone)?;
         wanted[at] = change.desired.clone();
         for operation in &change.operations {
@@ -59,10 +58,8 @@ pub fn edit(text: &str, changes: &[FileChange<'_>]) -> Result<String, Refusal> {
             let origin = &now.get(at).ok_or(Refusal::Shared)?.1;
             let (from, to) = origin.bytes;
             let document = edited.get(from..to).ok_or(Refusal::Gone)?;
-            let spliced = splice(document, &origin.pointer, operation).map_err(|reason| Refusal::Place {
-                path: pointer(operation).to_owned(),
-                reason,
-            })?;
+            let spliced = splice(document, &origin.pointer, operation)
+                .map_err(|reason| Refusal::Place { path: pointer(operation).to_owned(), reason })?;
             edited.replace_range(from..to, &spliced);
         }
     }
@@ -253,6 +250,9 @@ mod tests {
         }
         let edited = edit(text, &changes).unwrap();
         assert_eq!(edited.matches(USE).count(), 3);
-        assert!(edited.contains("    name: c\n    labels:\n      azure.workload.identity/use: \"true\"\n---\n"), "{edited}");
+        assert!(
+            edited.contains("    name: c\n    labels:\n      azure.workload.identity/use: \"true\"\n---\n"),
+            "{edited}"
+        );
     }
 }

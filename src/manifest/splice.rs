@@ -154,12 +154,14 @@ impl<'a> Text<'a> {
             (Some(at), Some(value)) => self.replace(&entries, at, value, flow),
             (None, Some(value)) if flow => {
                 let entry = format!("{}: {}", self.flow_key(name), self.style.flow(value));
-                let ends: Vec<_> = entries.iter().map(|(key, value)| (self.start(key), self.end(value).max(self.end(key)))).collect();
+                let ends: Vec<_> =
+                    entries.iter().map(|(key, value)| (self.start(key), self.end(value).max(self.end(key)))).collect();
                 Ok(self.insert_flow(node, &ends, entries.len(), &entry))
             }
             (None, Some(value)) => self.insert_block(&entries, name, value),
             (Some(at), None) if flow => {
-                let ends: Vec<_> = entries.iter().map(|(key, value)| (self.start(key), self.end(value).max(self.end(key)))).collect();
+                let ends: Vec<_> =
+                    entries.iter().map(|(key, value)| (self.start(key), self.end(value).max(self.end(key)))).collect();
                 Ok(self.remove_flow(node, &ends, at))
             }
             (Some(at), None) => self.remove_block(&entries, at),
@@ -204,7 +206,11 @@ impl<'a> Text<'a> {
         let is_scalar = !matches!(old.data, YamlData::Mapping(_) | YamlData::Sequence(_));
         let empty = start >= end || old.data.is_null();
         if flow {
-            return if empty { Err("it is null in a flow map".to_owned()) } else { Ok(self.replaced(start, end, &self.style.flow(value))) };
+            return if empty {
+                Err("it is null in a flow map".to_owned())
+            } else {
+                Ok(self.replaced(start, end, &self.style.flow(value)))
+            };
         }
         let column = name.span.start.col();
         if empty {
@@ -218,7 +224,9 @@ impl<'a> Text<'a> {
                 Some(lines) if line.trim().is_empty() || line.trim_start().starts_with('#') => {
                     Ok(self.lines_after(colon, &format!("{lines}{}", self.style.newline)))
                 }
-                _ => Ok(self.replaced(colon, colon + line.split('#').next().unwrap_or(line).trim_end().len(), &written)),
+                _ => {
+                    Ok(self.replaced(colon, colon + line.split('#').next().unwrap_or(line).trim_end().len(), &written))
+                }
             };
         }
         if is_scalar && !value.is_object() && !value.is_array() {
@@ -232,7 +240,8 @@ impl<'a> Text<'a> {
         }
         let mut written = String::new();
         self.style.below_key(&mut written, value, column, false);
-        let colon = self.text[self.end(name)..].find(':').map(|found| self.end(name) + found + 1).ok_or("it has no colon")?;
+        let colon =
+            self.text[self.end(name)..].find(':').map(|found| self.end(name) + found + 1).ok_or("it has no colon")?;
         Ok(self.replaced(colon, end, &written))
     }
 
@@ -251,15 +260,10 @@ impl<'a> Text<'a> {
         Ok(self.replaced(start, self.start(next.0), ""))
     }
 
-    fn list(
-        &self,
-        node: &MarkedYaml<'_>,
-        name: &str,
-        value: Option<&Value>,
-        insert: bool,
-    ) -> Result<String, String> {
+    fn list(&self, node: &MarkedYaml<'_>, name: &str, value: Option<&Value>, insert: bool) -> Result<String, String> {
         let YamlData::Sequence(items) = &node.data else { return Err("it is no list".to_owned()) };
-        let at = if name == "-" { items.len() } else { name.parse::<usize>().map_err(|_| "it is no index".to_owned())? };
+        let at =
+            if name == "-" { items.len() } else { name.parse::<usize>().map_err(|_| "it is no index".to_owned())? };
         if self.is_flow(node) {
             let ends: Vec<_> = items.iter().map(|item| (self.start(item), self.end(item))).collect();
             return match (value, items.get(at)) {
@@ -322,7 +326,11 @@ impl<'a> Text<'a> {
             (None, Some((start, end))) => {
                 let line = self.line_start(*start);
                 let own_line = line > open && self.starts_line(*start);
-                let gap = if own_line { format!("{}{}", self.style.newline, &self.text[line..*start]) } else { " ".to_owned() };
+                let gap = if own_line {
+                    format!("{}{}", self.style.newline, &self.text[line..*start])
+                } else {
+                    " ".to_owned()
+                };
                 self.replaced(*end, *end, &format!(",{gap}{entry}"))
             }
             (None, None) => self.replaced(open, open + self.text[open..].find(['}', ']']).unwrap_or(0), entry),
@@ -394,14 +402,18 @@ impl Style {
     /// A value inside braces or brackets.
     fn flow(self, value: &Value) -> String {
         match value {
-            Value::Object(map) if !self.json && map.values().all(Value::is_string) && map.keys().all(|k| k.contains('/')) => {
+            Value::Object(map)
+                if !self.json && map.values().all(Value::is_string) && map.keys().all(|k| k.contains('/')) =>
+            {
                 let entries: Vec<String> =
                     map.iter().map(|(name, value)| format!("{}: {}", key(name), self.flow(value))).collect();
                 format!("{{{}}}", entries.join(", "))
             }
             Value::Object(map) if self.json => {
-                let entries: Vec<String> =
-                    map.iter().map(|(name, value)| format!("{}: {}", Value::from(name.as_str()), self.flow(value))).collect();
+                let entries: Vec<String> = map
+                    .iter()
+                    .map(|(name, value)| format!("{}: {}", Value::from(name.as_str()), self.flow(value)))
+                    .collect();
                 format!("{{{}}}", entries.join(", "))
             }
             Value::String(text) if !self.json && is_plain(text) => text.clone(),

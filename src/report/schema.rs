@@ -1,6 +1,7 @@
 //! The JSON Schema of everything that is printed as JSON, made from the types themselves.
 
 use super::model::{ErrorReport, InspectReport};
+use crate::fix::report::FixReport;
 use crate::simulate::report::SimulateReport;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
@@ -11,6 +12,7 @@ pub fn schemas() -> Vec<(&'static str, Value)> {
     let generator = || SchemaSettings::draft2020_12().for_serialize().into_generator();
     vec![
         ("InspectReport", generator().into_root_schema_for::<InspectReport>().to_value()),
+        ("FixReport", generator().into_root_schema_for::<FixReport>().to_value()),
         ("SimulateReport", generator().into_root_schema_for::<SimulateReport>().to_value()),
         ("Error", generator().into_root_schema_for::<ErrorReport>().to_value()),
     ]

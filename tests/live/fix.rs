@@ -155,7 +155,8 @@ fn an_account_gets_its_client_id_and_one_that_is_missing_is_made() {
     let (sa, id) = (intent(&namespace, "sa/velero-server"), ["--client-id", CLIENT_ID, "--yes"]);
     let fixed = home.fix(cluster, &[&["deploy/velero"], &id[..], &at[..]].concat());
     assert_eq!(fixed.code, 0, "{fixed:?}");
-    let annotation = |name: &str| get(&namespace, name)["metadata"]["annotations"]["azure.workload.identity/client-id"].clone();
+    let annotation =
+        |name: &str| get(&namespace, name)["metadata"]["annotations"]["azure.workload.identity/client-id"].clone();
     assert_eq!(annotation("sa/velero-server"), CLIENT_ID);
     let made = home.fix(cluster, &[&["deploy/orphan"], &id[..], &at[..]].concat());
     assert_eq!(made.code, 0, "{made:?}");
@@ -297,7 +298,8 @@ fn each_kind_gets_what_is_right_for_it() {
         namespace.kubectl(&["replace", "--force", "--grace-period=0", "-f", file.to_str().unwrap()]).unwrap();
         let new = get(&namespace, what);
         assert_ne!(new["metadata"]["uid"], old);
-        let labels = if what == "job/job" { &new["spec"]["template"]["metadata"]["labels"] } else { &new["metadata"]["labels"] };
+        let labels =
+            if what == "job/job" { &new["spec"]["template"]["metadata"]["labels"] } else { &new["metadata"]["labels"] };
         assert_eq!(labels[LABEL], "true", "{new:#}");
     }
 }
@@ -315,10 +317,8 @@ fn nothing_is_restarted_while_there_is_no_webhook() {
 
     // The account restarts nothing, so that is offered still.
     namespace.apply(&App { name: "second", account: "second", client_id: None, ..App::HEALTHY }.manifests()).unwrap();
-    let said = home.fix(
-        cluster,
-        &["deploy/second", "-n", namespace.name(), "--yes", "--client-id", CLIENT_ID, "-o", "json"],
-    );
+    let said =
+        home.fix(cluster, &["deploy/second", "-n", namespace.name(), "--yes", "--client-id", CLIENT_ID, "-o", "json"]);
     assert_eq!(said.code, 1, "{said:?}");
     assert!(outcomes(&said.json()).contains(&("ServiceAccount".into(), "applied".into())), "{said:?}");
 }
@@ -372,8 +372,88 @@ fn from_finding_to_healthy_and_back_on_a_whole_cluster() {
     cluster.webhook_scale(2).unwrap();
 
     // New pods that never start: the time runs out, and the change can be taken back.
-    namespace.apply(&App { name: "slow", account: "slow", label: None, image: "localhost/none:1", ..App::HEALTHY }.manifests()).unwrap();
+    namespace
+        .apply(
+            &App { name: "slow", account: "slow", label: None, image: "localhost/none:1", ..App::HEALTHY }.manifests(),
+        )
+        .unwrap();
     let slow = home.fix(&cluster, &["deploy/slow", "-n", namespace.name(), "--yes", "--wait", "--timeout", "8s"]);
     assert_eq!(slow.code, 124, "{slow:?}");
     assert_eq!(home.fix(&cluster, &["--undo", "--yes"]).code, 0);
+}
+
+#[test]
+fn an_owner_that_takes_changes_back_is_named_and_only_overruled_when_that_is_said() {
+    let cluster = plane();
+    let (home, namespace) = (Home::new(), cluster.namespace("owner").unwrap());
+    let mut helm = UNLABELLED.deployment();
+    helm["metadata"]["annotations"] =
+        json!({"meta.helm.sh/release-name": "velero", "meta.helm.sh/release-namespace": namespace.name()});
+    helm["spec"]["template"]["spec"]["containers"][0]["image"] = json!("docker.io/velero/velero:v1.15.0");
+    let flux = App { name: "flux", account: "flux", ..UNLABELLED };
+    let mut reconciled = flux.deployment();
+    reconciled["metadata"]["labels"] =
+        json!({"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"});
+    let backups = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "backups.velero.io"},
+        "spec": {"group": "velero.io", "scope": "Namespaced", "names": {"kind": "Backup", "plural": "backups"},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]},
+    });
+    cluster.apply(&backups.to_string()).unwrap();
+    cluster.kubectl(&["wait", "--for=condition=Established", "crd/backups.velero.io", "--timeout=30s"]).unwrap();
+    let backup = json!({"apiVersion": "velero.io/v1", "kind": "Backup", "metadata": {"name": "nightly"}, "status": {"phase": "InProgress"}});
+    let manifests = [UNLABELLED.account(), helm, flux.account(), reconciled, backup]
+        .map(|object| object.to_string())
+        .join("\n---\n");
+    namespace.apply(&manifests).unwrap();
+
+    let shown = home.fix(cluster, &["deploy/velero", "-n", namespace.name(), "--diff"]);
+    assert!(shown.out.contains("by Helm, with the next upgrade of release"), "{shown:?}");
+    assert!(shown.out.contains("Backup nightly is running and would fail"), "{shown:?}");
+    let fixed = home.fix(cluster, &["deploy/velero", "-n", namespace.name(), "--yes", "-o", "json"]);
+    assert_eq!(fixed.code, 0, "{fixed:?}");
+    assert!(fixed.json()["plan"][0]["revertedBy"].as_str().unwrap().contains("Helm"));
+
+    let at = ["deploy/flux", "-n", namespace.name()];
+    let refused = home.fix(cluster, &[&at[..], &["--yes", "-o", "json"]].concat());
+    assert_eq!((refused.code, outcomes(&refused.json())), (1, vec![("Deployment".into(), "refused".into())]));
+    let source = refused.json()["plan"][0]["atSource"].as_str().unwrap().to_owned();
+    assert!(
+        source.contains("Kustomization flux-system/apps") && source.contains("azure.workload.identity~1use"),
+        "{source}"
+    );
+    for (format, part) in [
+        ("kustomize", "kind: Kustomization"),
+        ("kubectl", "kubectl patch deploy/flux"),
+        ("yaml", "kind: Deployment"),
+        ("helm", "podLabels"),
+    ] {
+        let export = home.fix(cluster, &[&at[..], &["--export", format]].concat());
+        assert!(export.code == 0 && export.out.contains(part), "{format}: {export:?}");
+    }
+    let live = home.fix(cluster, &[&at[..], &["--yes", "--live"]].concat());
+    assert_eq!(live.code, 0, "{live:?}");
+    assert!(live.out.contains("a stop-gap"), "{live:?}");
+}
+
+#[test]
+fn what_could_not_be_tried_never_counts_as_passed() {
+    let cluster = plane();
+    let (home, namespace) = (Home::new(), cluster.namespace("untried").unwrap());
+    namespace.apply(&UNLABELLED.manifests()).unwrap();
+    let user = Subject::User { name: "patcher", group: None };
+    let rules = json!([
+        {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list"]},
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["patch"]},
+    ]);
+    cluster.allow(&user, None, &rules).unwrap();
+    let kubeconfig = cluster.kubeconfig_for(&user).unwrap();
+    let at = ["deploy/velero", "-n", namespace.name(), "--yes"];
+    let refused = home.fix_as(cluster, &kubeconfig, &at);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.out.contains("could not be tried: no permission to create pods"), "{refused:?}");
+    let said = home.fix_as(cluster, &kubeconfig, &[&at[..], &["--restart=yes"]].concat());
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.contains("could not be tried"), "{said:?}");
 }

@@ -28,8 +28,7 @@ struct Gate {
 
 impl Gate {
     fn open(cluster: &Cluster) -> Self {
-        let mut proxy =
-            cluster.command("kubectl").args(["proxy", "--port=0"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut proxy = cluster.command("kubectl").args(["proxy", "--port=0"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(proxy.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let behind = line.trim().rsplit(' ').next().unwrap().to_owned();

@@ -105,7 +105,8 @@ fn a_rendered_chart_and_a_manifest_written_by_hand_keep_every_other_byte() {
 
 #[test]
 fn a_value_that_only_a_person_knows_comes_from_a_flag() {
-    let before = HELM.replace(&format!("  annotations:\n    azure.workload.identity/client-id: {CLIENT_ID}\n"), "")
+    let before = HELM
+        .replace(&format!("  annotations:\n    azure.workload.identity/client-id: {CLIENT_ID}\n"), "")
         .replace("        name: velero\n", "        azure.workload.identity/use: \"true\"\n");
     let folder = folder(&[("a.yaml", &before)]);
     let output = wi(folder.path()).args(["-f", "a.yaml", "--yes"]).output().unwrap();
@@ -132,7 +133,10 @@ fn a_missing_account_is_added_to_the_file_of_its_workload() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let after = read(&folder, "a.yaml");
     let added = after.strip_prefix(before.as_str()).unwrap();
-    assert!(added.starts_with("---\n") && added.contains("kind: ServiceAccount") && added.contains(CLIENT_ID), "{added}");
+    assert!(
+        added.starts_with("---\n") && added.contains("kind: ServiceAccount") && added.contains(CLIENT_ID),
+        "{added}"
+    );
 }
 
 #[test]
@@ -184,13 +188,19 @@ fn a_stream_goes_through_and_comes_out_fixed() {
 fn what_cannot_be_edited_safely_is_left_alone_and_named_with_the_patch() {
     let shared = HELM
         .replace("    matchLabels:\n      app.kubernetes.io/name: velero\n", "    matchLabels: &labels\n      a: b\n")
-        .replace("      labels:\n        name: velero\n        app.kubernetes.io/name: velero\n", "      labels: *labels\n");
+        .replace(
+            "      labels:\n        name: velero\n        app.kubernetes.io/name: velero\n",
+            "      labels: *labels\n",
+        );
     let folder = folder(&[("a.yaml", &shared)]);
     let output = wi(folder.path()).args(["-f", "a.yaml", "--yes"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let out = text(&output.stdout);
     assert!(out.contains("refused: a.yaml:12:") && out.contains("anchor"), "{out}");
-    assert!(out.contains("+        azure.workload.identity/use: 'true'") || out.contains("azure.workload.identity/use"), "{out}");
+    assert!(
+        out.contains("+        azure.workload.identity/use: 'true'") || out.contains("azure.workload.identity/use"),
+        "{out}"
+    );
     assert_eq!(read(&folder, "a.yaml"), shared);
 }
 

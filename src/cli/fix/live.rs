@@ -14,7 +14,7 @@ use crate::fix::journal::{Journal, Line, Run};
 use crate::fix::plan::{Outcome, Plan, Wishes, close_gates, effects, left_after, needed, plan, predicted};
 use crate::fix::question::Interrupts;
 use crate::fix::report::{FixReport, ended, live_diff};
-use crate::fix::{export, owner};
+use crate::fix::{export, impact, owner};
 use crate::inspect::{Input, Wanted, inspect};
 use crate::model::finding::{Finding, Link};
 use crate::model::object::ObjectRef;
@@ -220,6 +220,7 @@ async fn make_plan(
     state.plan = plan(&seen.input, &seen.report, &objects, wishes);
     close_gates(&mut state.plan, &seen.report);
     owner::name_owners(client, &mut state.plan, session.args.live || session.args.export.is_some()).await;
+    impact::name_impact(client, &mut state.plan).await;
     session.hold_restarts(&mut state.plan);
     let asks_server = session.args.dry_run == DryRun::Server || session.changes();
     if asks_server {
@@ -248,8 +249,7 @@ async fn make(
 ) -> Result<(), Stop> {
     if state.journal.is_none() {
         let now = jiff::Timestamp::now();
-        state.journal =
-            Some(Journal::begin(&history::folder()?, now, client.context(), client.server(), undoes)?);
+        state.journal = Some(Journal::begin(&history::folder()?, now, client.context(), client.server(), undoes)?);
     }
     let Some(journal) = &mut state.journal else { return Ok(()) };
     let style = session.style(around);
@@ -320,7 +320,8 @@ async fn wait(
         let rollout = client.wait_for_rollout(&resource, object.namespace.as_deref(), &object.name, &mut tell);
         match tokio::time::timeout_at(deadline, rollout).await {
             Err(_) => {
-                session.say(&format!("{name}: its pods are not all new and ready yet; no time left to wait"), around)?;
+                session
+                    .say(&format!("{name}: its pods are not all new and ready yet; no time left to wait"), around)?;
                 return Ok(Waited::OutOfTime);
             }
             Ok(Ok(Rollout::Stuck(why))) => {
@@ -369,7 +370,11 @@ async fn verify(
     for target in &after.report.targets {
         let rolling = restarted.contains(&&target.object) && waited == Waited::Not;
         let note = if rolling {
-            format!("  its pods are being replaced: kubectl rollout status {} -n {}", target.object.argument(), target.object.namespace.as_deref().unwrap_or_default())
+            format!(
+                "  its pods are being replaced: kubectl rollout status {} -n {}",
+                target.object.argument(),
+                target.object.namespace.as_deref().unwrap_or_default()
+            )
         } else {
             String::new()
         };
