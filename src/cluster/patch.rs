@@ -174,11 +174,11 @@ impl Client {
     ) -> Result<(), Error> {
         let operation = Operation::on_one("delete", resource, namespace, name, None)?;
         let mut call = Call { method: Method::DELETE, ..Call::get(&operation) };
-        if dry_run {
-            call.query.push(("dryRun", "All".to_owned()));
-        }
+        // With options in the body the API server does not look at those of the query: a dry run that is asked for
+        // there deletes.
+        let dry_run: &[&str] = if dry_run { &["All"] } else { &[] };
         let options = json!({
-            "apiVersion": "v1", "kind": "DeleteOptions",
+            "apiVersion": "v1", "kind": "DeleteOptions", "dryRun": dry_run,
             "preconditions": { "uid": precondition.uid, "resourceVersion": precondition.resource_version },
         });
         call.body = Some(("application/json", options.to_string().into_bytes()));

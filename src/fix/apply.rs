@@ -144,8 +144,9 @@ pub async fn rehearse(client: &Client, plan: &mut Plan, strict: bool) {
                 Err(Error::Conflict { .. }) => match reread(client, step).await {
                     Ok(None) => {}
                     Ok(Some(changed)) => {
-                        let why = format!("somebody else changed {}", changed.join(", "));
-                        step.end(Outcome::Conflict, why);
+                        if step.is_planned() {
+                            step.end(Outcome::Conflict, format!("somebody else changed {}", changed.join(", ")));
+                        }
                         break;
                     }
                     Err(error) => {
@@ -233,13 +234,15 @@ async fn send(client: &Client, step: &PlanStep, dry_run: bool) -> Result<(), Err
 }
 
 /// Reads the object of a step again. Where our fields are as they were, the step goes on from what is there now;
-/// where they are not, the fields are told, and the step's edits start from what stands in them now.
+/// where they are not, the fields are told, and the step's edits start from what stands in them now. No fields: it is
+/// another object by now, and the step has ended.
 async fn reread(client: &Client, step: &mut PlanStep) -> Result<Option<Vec<String>>, Error> {
     let now = read(client, &step.object).await?;
     let uid = |value: &Value| value.pointer("/metadata/uid").cloned();
     if now.is_null() != step.creates() || (!step.creates() && uid(&now) != uid(&step.current)) {
-        let what = if now.is_null() { "it was deleted" } else { "it was made anew" };
-        return Ok(Some(vec![format!("{}: {what}", step.object)]));
+        let what = if now.is_null() { "it was deleted meanwhile" } else { "it was made anew meanwhile" };
+        step.end(Outcome::Conflict, what);
+        return Ok(Some(Vec::new()));
     }
     let changed: Vec<String> = drifts(&now, &step.edits).into_iter().map(|drift| drift.path).collect();
     for edit in &mut step.edits {
@@ -249,7 +252,10 @@ async fn reread(client: &Client, step: &mut PlanStep) -> Result<Option<Vec<Strin
     if !step.desired.is_null() {
         match apply(&now, &step.edits) {
             Ok(desired) => step.desired = desired,
-            Err(why) => return Ok(Some(vec![why])),
+            Err(why) => {
+                step.end(Outcome::Conflict, why);
+                return Ok(Some(Vec::new()));
+            }
         }
     }
     step.current = now;
@@ -283,6 +289,7 @@ pub async fn make(client: &Client, step: &mut PlanStep, journal: &mut Journal) -
                 journal.write(&Line::Refused { number })?;
                 match reread(client, step).await {
                     Ok(None) => {}
+                    Ok(Some(_)) if !step.is_planned() => return Ok(Tried::Done),
                     Ok(Some(changed)) => return Ok(Tried::Changed(changed)),
                     Err(error) => {
                         step.end(Outcome::Failed, error.to_string());

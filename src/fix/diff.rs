@@ -96,7 +96,8 @@ pub fn hide_in_text(text: &str) -> String {
 pub fn unified(title: &str, before: &str, after: &str) -> String {
     let diff = TextDiff::from_lines(before, after);
     let old = if before.is_empty() { "/dev/null" } else { title };
-    diff.unified_diff().context_radius(3).missing_newline_hint(false).header(old, title).to_string()
+    let new = if after.is_empty() { "/dev/null" } else { title };
+    diff.unified_diff().context_radius(3).missing_newline_hint(false).header(old, new).to_string()
 }
 
 /// A diff in colours, and without anything that would move the cursor.

@@ -113,28 +113,30 @@ fn kustomize(steps: &[&PlanStep]) -> String {
             let _ = writeln!(out, "#   {line}");
         }
     }
-    let patches: Vec<Value> = steps
-        .iter()
-        .filter(|step| !step.creates())
-        .map(|step| {
-            let (group, version) =
-                step.object.api_version.split_once('/').unwrap_or(("", step.object.api_version.as_str()));
-            let mut target = json!({"version": version, "kind": step.object.kind, "name": step.object.name});
-            if !group.is_empty() {
-                target["group"] = json!(group);
-            }
-            if let Some(namespace) = &step.object.namespace {
-                target["namespace"] = json!(namespace);
-            }
-            let patch: Vec<Operation> = operations(&step.current, &step.desired);
-            let text = serde_saphyr::to_string(&patch).unwrap_or_default();
-            json!({"target": target, "patch": text})
-        })
-        .collect();
+    let patches: Vec<Value> = steps.iter().filter(|step| !step.creates()).map(|step| patch(step)).collect();
     let text = serde_saphyr::to_string(&json!({ "patches": patches })).unwrap_or_default();
     out.push_str(text.trim_end());
     out.push('\n');
     out
+}
+
+/// One entry of a kustomization's `patches`.
+fn patch(step: &PlanStep) -> Value {
+    let (group, version) = step.object.api_version.split_once('/').unwrap_or(("", step.object.api_version.as_str()));
+    let mut target = json!({"version": version, "kind": step.object.kind, "name": step.object.name});
+    if !group.is_empty() {
+        target["group"] = json!(group);
+    }
+    if let Some(namespace) = &step.object.namespace {
+        target["namespace"] = json!(namespace);
+    }
+    let operations: Vec<Operation> = operations(&step.current, &step.desired);
+    json!({"target": target, "patch": serde_saphyr::to_string(&operations).unwrap_or_default()})
+}
+
+/// The change of one object as an entry of a kustomization's `patches`.
+pub fn kustomize_patch(step: &PlanStep) -> String {
+    serde_saphyr::to_string(&json!([patch(step)])).unwrap_or_default().trim_end().to_owned()
 }
 
 fn helm(steps: &[&PlanStep]) -> String {

@@ -9,6 +9,7 @@ pub mod diff;
 pub mod effect;
 pub mod export;
 pub mod files;
+pub mod impact;
 pub mod journal;
 pub mod owner;
 pub mod path;

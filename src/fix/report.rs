@@ -92,19 +92,22 @@ impl FixReport {
 /// The diff of a step on a cluster.
 pub fn live_diff(step: &PlanStep) -> String {
     let before = if step.creates() { String::new() } else { diff::yaml(&step.current) };
-    diff::unified(&step.object.to_string(), &before, &diff::yaml(&step.desired))
+    let after = if step.desired.is_null() { String::new() } else { diff::yaml(&step.desired) };
+    diff::unified(&step.object.to_string(), &before, &after)
 }
 
 /// Draws one step: what it is, its diff, and what a person has to know before saying yes.
 pub fn draw_step(step: &PlanStep, diff: &str, style: Style) -> String {
     let mut out = String::new();
-    let does = match (step.creates(), step.restarts.is_empty()) {
-        (true, _) => "creates it",
-        (false, true) => "restarts nothing",
-        (false, false) => "restarts pods",
+    let does = match &step.origin {
+        Some(origin) => clean(&format!("{}:{}", origin.file, origin.line)),
+        None if step.creates() => "creates it".to_owned(),
+        None if step.desired.is_null() => "deletes it".to_owned(),
+        None if step.restarts.is_empty() => "restarts nothing".to_owned(),
+        None => "restarts pods".to_owned(),
     };
     let title = clean(&step.object.to_string());
-    let _ = writeln!(out, "{}   {}", style.bold(&title), style.dim(does));
+    let _ = writeln!(out, "{}   {}", style.bold(&title), style.dim(&does));
     for summary in &step.summaries {
         bullet(&mut out, summary, style);
     }

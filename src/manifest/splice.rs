@@ -71,8 +71,18 @@ impl<'a> Text<'a> {
         Self { text, bytes, style }
     }
 
+    /// Where a value starts, behind its anchor and tag.
     fn start(&self, node: &MarkedYaml<'_>) -> usize {
-        self.bytes.get(node.span.start.index()).copied().unwrap_or(self.text.len())
+        let mut start = self.bytes.get(node.span.start.index()).copied().unwrap_or(self.text.len());
+        while self.text[start..].starts_with(['&', '!']) {
+            let word = self.text[start..].find(char::is_whitespace).unwrap_or(self.text.len() - start);
+            let rest = &self.text[start + word..];
+            start += word + rest.len() - rest.trim_start_matches(' ').len();
+            if word == 0 {
+                break;
+            }
+        }
+        start
     }
 
     fn end(&self, node: &MarkedYaml<'_>) -> usize {

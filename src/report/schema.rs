@@ -2,6 +2,7 @@
 
 use super::model::{ErrorReport, InspectReport};
 use crate::probe::report::ProbeReport;
+use crate::fix::report::FixReport;
 use crate::simulate::report::SimulateReport;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
@@ -13,6 +14,7 @@ pub fn schemas() -> Vec<(&'static str, Value)> {
     vec![
         ("InspectReport", generator().into_root_schema_for::<InspectReport>().to_value()),
         ("ProbeReport", generator().into_root_schema_for::<ProbeReport>().to_value()),
+        ("FixReport", generator().into_root_schema_for::<FixReport>().to_value()),
         ("SimulateReport", generator().into_root_schema_for::<SimulateReport>().to_value()),
         ("Error", generator().into_root_schema_for::<ErrorReport>().to_value()),
     ]

@@ -5,5 +5,10 @@
 mod client;
 mod first_walk;
 mod probe;
+mod fix;
+#[cfg(unix)]
+mod killed;
+#[cfg(unix)]
+mod questions;
 mod reading;
 mod support;

@@ -34,6 +34,7 @@ fn documents_keep_to_their_schema() {
     validate("InspectReport", &["inspect", "-f", "examples", "-R"]);
     validate("InspectReport", &["inspect", "-f", "tests/cases", "-R", "--as-cluster"]);
     validate("SimulateReport", &["simulate", "-f", "examples", "-R"]);
+    validate("FixReport", &["fix", "-f", "examples", "-R", "--diff"]);
     validate("Error", &["inspect", "-f", "no-such-file"]);
     validate("Error", &["inspect", "--no-such-flag"]);
 }

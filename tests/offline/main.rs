@@ -14,6 +14,7 @@ mod client_requests;
 mod client_writes;
 mod facts;
 mod fake_api;
+mod fix;
 mod generated;
 mod rules;
 mod secrets;

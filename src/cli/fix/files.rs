@@ -78,6 +78,9 @@ fn fix(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, Stop
         let made = manifests.changed(&mut plan);
         let text = made.get(STDIN).map(String::as_str).or_else(|| Some(&**manifests.texts.get(STDIN)?));
         around.stdout.write_all(text.unwrap_or_default().as_bytes())?;
+        for step in plan.steps.iter_mut().filter(|step| step.is_planned()) {
+            step.outcome = Outcome::Applied;
+        }
         return finish(&session, &plan, &diffs, report, &before, around);
     }
     if !session.changes() {

@@ -14,7 +14,7 @@ use crate::fix::journal::{Journal, Line, Run};
 use crate::fix::plan::{Outcome, Plan, Wishes, close_gates, effects, left_after, needed, plan, predicted};
 use crate::fix::question::Interrupts;
 use crate::fix::report::{FixReport, ended, live_diff};
-use crate::fix::{export, owner};
+use crate::fix::{export, impact, owner};
 use crate::inspect::{Input, Wanted, inspect};
 use crate::model::finding::{Finding, Link};
 use crate::model::object::ObjectRef;
@@ -221,6 +221,7 @@ async fn make_plan(
     state.plan = plan(&seen.input, &seen.report, &objects, wishes);
     close_gates(&mut state.plan, &seen.report);
     owner::name_owners(client, &mut state.plan, session.args.live || session.args.export.is_some()).await;
+    impact::name_impact(client, &mut state.plan).await;
     session.hold_restarts(&mut state.plan);
     let asks_server = session.args.dry_run == DryRun::Server || session.changes();
     if asks_server {
