@@ -5,5 +5,6 @@
 mod client;
 mod first_walk;
 mod probe;
+mod probe_exchange;
 mod reading;
 mod support;
