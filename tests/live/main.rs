@@ -10,5 +10,6 @@ mod fix;
 mod killed;
 #[cfg(unix)]
 mod questions;
+mod probe_exchange;
 mod reading;
 mod support;

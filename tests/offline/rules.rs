@@ -5,6 +5,7 @@ use kubectl_wi::chain::select::{Scope, Selection, select};
 use kubectl_wi::chain::{Chain, Cluster};
 use kubectl_wi::manifest::collect::Collector;
 use kubectl_wi::manifest::read::{Paths, read};
+use kubectl_wi::probe::ProbeFacts;
 use kubectl_wi::rules::page::{HEADINGS, markdown};
 use kubectl_wi::rules::{FactSet, Report, registry};
 use std::collections::BTreeSet;
@@ -40,6 +41,14 @@ fn every_rule_has_a_whole_page() {
     }
 }
 
+/// The probes of all cases.
+fn recorded_probes(cases: &Path) -> Vec<Option<ProbeFacts>> {
+    let folders = |path: &Path| std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    let cases = folders(cases).filter(|path| path.is_dir()).flat_map(|rule| folders(&rule));
+    let texts = cases.filter_map(|case| std::fs::read_to_string(case.join("probe.json")).ok());
+    texts.map(|text| serde_json::from_str(&text).unwrap()).collect()
+}
+
 #[test]
 fn rules_read_only_the_facts_that_they_declare() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
@@ -47,11 +56,16 @@ fn rules_read_only_the_facts_that_they_declare() {
     let paths = Paths { paths: vec![cases.to_str().unwrap().to_owned()], recursive: true };
     let texts = read(&paths, &mut std::io::empty(), &mut collector).unwrap();
     let mut input = collector.finish(texts, false, None, None);
+    let probes: Vec<Option<ProbeFacts>> = std::iter::once(None).chain(recorded_probes(&cases)).collect();
+    assert!(probes.len() > 20);
     for cluster in [Cluster::default(), std::mem::take(&mut input.cluster)] {
         let selection = Selection { scope: Scope::All, items: Vec::new(), labels: Vec::new() };
         for target in select(&input.inventory, &selection).unwrap() {
-            for rule in registry::RULES {
-                let chain = Chain::new(target, &input.inventory, &cluster);
+            for (rule, probe) in registry::RULES.iter().flat_map(|rule| probes.iter().map(move |probe| (rule, probe))) {
+                let mut chain = Chain::new(target, &input.inventory, &cluster);
+                if let Some(probe) = probe {
+                    chain = chain.with_probe(probe);
+                }
                 let _ = chain.is_meant();
                 let _ = chain.take_reads();
                 rule.check(&chain, &mut Report::new(rule.info(), &mut Vec::new()));
