@@ -1,8 +1,11 @@
 //! Tests against a real API server, and against a whole cluster with kubelet, containerd and the identity webhook.
 
+// The clusters are made of processes and namespaces of Unix.
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod client;
 mod first_walk;
+mod packaging;
 mod reading;
 mod support;
