@@ -13,7 +13,8 @@ use crate::manifest::collect::Collector;
 use crate::manifest::read::{self, Paths};
 use crate::model::finding::Level;
 use crate::report::model::InspectReport;
-use crate::report::text;
+use crate::report::redact::redact;
+use crate::report::{github, markdown, sarif, text};
 use std::io::Write;
 use std::time::Duration;
 
@@ -59,9 +60,21 @@ pub struct Args {
     /// The lowest level that makes the exit code 1
     #[arg(long, value_enum, default_value = "error", value_name = "LEVEL")]
     fail_on: FailLevel,
-    /// How to print it: text, wide, json, yaml, jsonl, name; FORMAT=FILE writes to a file; may be repeated
+    /// Replace names, hosts and GUIDs by stand-ins, to show the report to others; markdown does it unless told no
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "yes", value_name = "yes|no")]
+    redact: Option<YesNo>,
+    /// How to print it: text, wide, json, yaml, jsonl, sarif, github, markdown, name; FORMAT=FILE writes to a file; may be repeated
     #[arg(short, long, value_name = "FORMAT[=FILE]", default_value = "text")]
     output: Vec<Output>,
+}
+
+/// `--redact`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum YesNo {
+    /// Always
+    Yes,
+    /// Never
+    No,
 }
 
 /// `--show`
@@ -114,7 +127,7 @@ pub fn run(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, 
     let (input, wanted) = if args.files.is_empty() { cluster(args, cli, around)? } else { files(args, cli, around)? };
     let in_files = !args.files.is_empty();
     let report = inspect(&input, &wanted).map_err(|missing| not_found(&missing, &wanted.selection.scope, in_files))?;
-    print(args, cli, &report, around)?;
+    print(args, cli, &report, &input, around)?;
     Ok(exit_code(&report, args.fail_on.level()))
 }
 
@@ -203,8 +216,20 @@ pub(super) fn not_found(missing: &[Missing], scope: &Scope, in_files: bool) -> F
     Failure::new(format!("{} not found{place}", what.join(", ")), hint)
 }
 
-fn print(args: &Args, cli: &Cli, report: &InspectReport, around: &mut Surroundings<'_>) -> Result<(), Failure> {
+fn print(
+    args: &Args,
+    cli: &Cli,
+    report: &InspectReport,
+    input: &Input,
+    around: &mut Surroundings<'_>,
+) -> Result<(), Failure> {
+    let redacted = std::cell::LazyCell::new(|| redact(report, input));
     for output in &args.output {
+        let hidden = match args.redact {
+            Some(choice) => choice == YesNo::Yes,
+            None => output.format == Format::Markdown,
+        };
+        let report = if hidden { &*redacted } else { report };
         let mut drawing = Drawing { format: output.format, show: args.show.into(), terminal: around.terminal, cli };
         match &output.file {
             None => drawing.write(report, around.stdout)?,
@@ -242,6 +267,9 @@ impl Drawing<'_> {
                 }
                 output::write_json_line(out, &InspectReport { targets: Vec::new(), ..report.clone() })?;
             }
+            Format::Sarif => output::write_json(out, &sarif::sarif(report))?,
+            Format::Github => out.write_all(github::annotations(report, self.show).as_bytes())?,
+            Format::Markdown => out.write_all(markdown::markdown(report, self.show).as_bytes())?,
             Format::Name => {
                 for target in &report.targets {
                     writeln!(out, "{}/{}", target.object.kind.to_lowercase(), target.object.name)?;

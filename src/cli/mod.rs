@@ -1,5 +1,7 @@
 //! The command line: parses, wires, prints; knows nothing of identity.
 
+mod complete;
+pub mod completion;
 pub mod error;
 pub mod exec_probe;
 pub mod explain;
@@ -8,9 +10,11 @@ pub mod inspect;
 pub mod kubectl_flags;
 mod live;
 pub mod output;
+pub mod rbac;
 pub mod simulate;
 mod suppressions;
 pub mod terminal;
+pub mod version;
 pub mod words;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -54,6 +58,12 @@ enum Command {
     Simulate(simulate::Args),
     /// Explain a rule: what it finds, why that breaks, how to mend it
     Explain(explain::Args),
+    /// Print the least Kubernetes roles that the features need
+    Rbac(rbac::Args),
+    /// Print a completion script, or let kubectl complete the plugin
+    Completion(completion::Args),
+    /// Print the version and the webhook releases that are known
+    Version(version::Args),
 }
 
 /// What the program reads and writes, and what it knows of its surroundings: passed in, so that tests can tell.
@@ -72,6 +82,8 @@ pub struct Surroundings<'a> {
     pub directory: Option<PathBuf>,
 }
 
+pub use completion::{PLUGIN, Shell, script};
+
 /// The command line as clap sees it, for help, completions and the reference.
 pub fn command() -> clap::Command {
     Cli::command()
@@ -79,10 +91,13 @@ pub fn command() -> clap::Command {
 
 /// Runs the program with its arguments; the exit code comes back.
 pub fn run(args: Vec<OsString>, around: &mut Surroundings<'_>) -> u8 {
-    let structured = output::wants_structure(&args);
+    if let Some(words) = complete::wanted(&args) {
+        return complete::run(words, around);
+    }
+    let structure = output::wanted_structure(&args);
     let cli = match Cli::command().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, structured, around),
+        Err(error) => return usage(&error, structure, around),
     };
     let outcome = match &cli.command {
         Command::Inspect(args) => inspect::run(args, &cli, around),
@@ -90,15 +105,16 @@ pub fn run(args: Vec<OsString>, around: &mut Surroundings<'_>) -> u8 {
         Command::ExecProbe(args) => exec_probe::run(args, &cli, around),
         Command::Simulate(args) => simulate::run(args, &cli, around),
         Command::Explain(args) => explain::run(args, &cli, around),
+        Command::Rbac(args) => rbac::run(args, around),
+        Command::Completion(args) => completion::run(args, around),
+        Command::Version(args) => version::run(args, around),
     };
     match outcome {
         Ok(code) => code,
         Err(Failure::Closed) => 0,
         Err(failure) => {
             let message = failure.into_message();
-            if structured {
-                let _ = output::write_error(around.stdout, &message);
-            }
+            let _ = output::write_error(around.stdout, &message, structure);
             let style = around.terminal.style_for_errors(cli.color);
             let _ = write!(around.stderr, "{}", message.draw(style));
             2
@@ -107,17 +123,15 @@ pub fn run(args: Vec<OsString>, around: &mut Surroundings<'_>) -> u8 {
 }
 
 /// Help and version go to standard output with 0; everything else is a usage error with 2.
-fn usage(error: &clap::Error, structured: bool, around: &mut Surroundings<'_>) -> u8 {
+fn usage(error: &clap::Error, structure: output::Structure, around: &mut Surroundings<'_>) -> u8 {
     use clap::error::ErrorKind;
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         let _ = write!(around.stdout, "{}", error.render());
         return 0;
     }
     let text = error.render().to_string();
-    if structured {
-        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        let _ = output::write_error(around.stdout, &error::Message { text: first, hint: None });
-    }
+    let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let _ = output::write_error(around.stdout, &error::Message { text: first, hint: None }, structure);
     let _ = write!(around.stderr, "{text}");
     2
 }

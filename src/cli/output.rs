@@ -2,6 +2,7 @@
 
 use super::error::{Failure, Message};
 use crate::report::model::{API_VERSION, ErrorReport};
+use crate::report::sarif;
 use serde::Serialize;
 use std::ffi::OsString;
 use std::io::Write;
@@ -20,24 +21,33 @@ pub enum Format {
     Yaml,
     /// One JSON document a line: each target, then the report without its targets.
     Jsonl,
+    /// SARIF 2.1.0.
+    Sarif,
+    /// Annotations of a GitHub workflow.
+    Github,
+    /// Markdown for tickets; redacted.
+    Markdown,
     /// Names alone, as kubectl prints them.
     Name,
 }
 
 impl Format {
     /// All formats with their words.
-    pub const ALL: [(&'static str, Self); 6] = [
+    pub const ALL: [(&'static str, Self); 9] = [
         ("text", Self::Text),
         ("wide", Self::Wide),
         ("json", Self::Json),
         ("yaml", Self::Yaml),
         ("jsonl", Self::Jsonl),
+        ("sarif", Self::Sarif),
+        ("github", Self::Github),
+        ("markdown", Self::Markdown),
         ("name", Self::Name),
     ];
 }
 
 /// Formats that will come; they are refused with one line until they work.
-const LATER: &[&str] = &["sarif", "junit", "github", "markdown", "html", "dot", "mermaid"];
+const LATER: &[&str] = &["junit", "html", "dot", "mermaid"];
 
 /// A format and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,21 +75,48 @@ impl FromStr for Output {
     }
 }
 
-/// Whether the arguments ask for a structured format on standard output: needed before they are parsed, because a
-/// usage error has to be structured too.
-pub fn wants_structure(args: &[OsString]) -> bool {
+/// How an error is told on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Structure {
+    /// Not at all.
+    None,
+    /// By the error document.
+    Error,
+    /// By a SARIF document without results.
+    Sarif,
+}
+
+/// Which structured format the arguments ask for on standard output: needed before they are parsed, because a usage
+/// error has to be structured too.
+pub fn wanted_structure(args: &[OsString]) -> Structure {
     let words: Vec<String> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
-    let structured = |word: &str| matches!(word, "json" | "yaml" | "jsonl");
-    words.iter().enumerate().any(|(at, word)| match word.as_str() {
-        "-o" | "--output" => words.get(at + 1).is_some_and(|next| structured(next)),
-        _ => ["--output=", "-o=", "-o"].iter().any(|flag| word.strip_prefix(flag).is_some_and(structured)),
-    })
+    let structure = |word: &str| match word {
+        "json" | "yaml" | "jsonl" => Some(Structure::Error),
+        "sarif" => Some(Structure::Sarif),
+        _ => None,
+    };
+    let found = words.iter().enumerate().find_map(|(at, word)| match word.as_str() {
+        "-o" | "--output" => words.get(at + 1).and_then(|next| structure(next)),
+        _ => ["--output=", "-o=", "-o"].iter().find_map(|flag| word.strip_prefix(flag).and_then(structure)),
+    });
+    found.unwrap_or(Structure::None)
 }
 
 /// Prints the error document.
-pub fn write_error(out: &mut dyn Write, message: &Message) -> Result<(), Failure> {
+pub fn write_error(out: &mut dyn Write, message: &Message, structure: Structure) -> Result<(), Failure> {
     let (text, hint) = (message.text.clone(), message.hint.clone());
+    match structure {
+        Structure::None => return Ok(()),
+        Structure::Error => {}
+        Structure::Sarif => return write_json(out, &sarif::failed(&text)),
+    }
     write_json(out, &ErrorReport { api_version: API_VERSION, kind: "Error", message: text, hint })
+}
+
+/// Prints one line.
+pub fn write_line(out: &mut dyn Write, line: &str) -> Result<(), Failure> {
+    writeln!(out, "{line}")?;
+    Ok(())
 }
 
 /// Prints one JSON document, indented.

@@ -34,6 +34,40 @@ pub(super) fn load(options: &ConnectOptions, environment: &Environment) -> Resul
     Ok(Loaded { kubeconfig: merged, paths })
 }
 
+/// The names in a kubeconfig, for completion: nothing of it is used to connect.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Contexts, each with its cluster.
+    pub contexts: Vec<(String, String)>,
+    /// Clusters.
+    pub clusters: Vec<String>,
+    /// Users.
+    pub users: Vec<String>,
+    /// `current-context`
+    pub current: Option<String>,
+}
+
+impl Names {
+    /// The names in the kubeconfig that kubectl would use.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn read(options: &ConnectOptions, environment: &Environment) -> Result<Self, ConfigError> {
+        let kubeconfig = load(options, environment)?.kubeconfig;
+        let cluster = |context: Option<kube::config::Context>| context.map(|context| context.cluster);
+        Ok(Self {
+            contexts: kubeconfig
+                .contexts
+                .into_iter()
+                .map(|named| (named.name, cluster(named.context).unwrap_or_default()))
+                .collect(),
+            clusters: kubeconfig.clusters.into_iter().map(|named| named.name).collect(),
+            users: kubeconfig.auth_infos.into_iter().map(|named| named.name).collect(),
+            current: kubeconfig.current_context,
+        })
+    }
+}
+
 fn read(path: &Path) -> Result<Kubeconfig, ConfigError> {
     let mut kubeconfig = Kubeconfig::read_from(path).map_err(|error| match error {
         KubeconfigError::ReadConfig(error, _) => ConfigError::Read { path: path.to_owned(), reason: error.to_string() },

@@ -42,6 +42,7 @@ pub use error::Error;
 pub use events::ObjectEvent;
 pub use exec::{ExecOutcome, ExecQuery};
 pub use exec_plugin::ExecPluginError;
+pub use kubeconfig::Names;
 pub use list::{Consistency, ListQuery, Listed};
 pub use logs::LogQuery;
 pub use operation::Operation;

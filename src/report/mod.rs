@@ -1,6 +1,10 @@
 //! What a person or a machine sees of an inspection: one file a format.
 
+pub mod github;
+pub mod markdown;
 pub mod model;
+pub mod redact;
+pub mod sarif;
 pub mod schema;
 pub mod style;
 pub mod text;

@@ -23,7 +23,7 @@ impl WebhookVersion {
     /// The newest release whose behaviour is known. Stands in where nothing tells the version.
     pub const NEWEST: Self = Self::release(1, 6, 0);
 
-    pub(super) const fn release(major: u16, minor: u16, patch: u16) -> Self {
+    pub(crate) const fn release(major: u16, minor: u16, patch: u16) -> Self {
         Self { numbers: (major, minor, patch), suffix: String::new() }
     }
 

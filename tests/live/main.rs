@@ -1,5 +1,7 @@
 //! Tests against a real API server, and against a whole cluster with kubelet, containerd and the identity webhook.
 
+// The clusters are made of processes and namespaces of Unix.
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod client;
@@ -11,5 +13,6 @@ mod killed;
 #[cfg(unix)]
 mod questions;
 mod probe_exchange;
+mod packaging;
 mod reading;
 mod support;

@@ -76,7 +76,7 @@ impl Case {
         let manifest = self.folder.join("app.yaml").to_str().unwrap().to_owned();
         let texts =
             read(&Paths { paths: vec![manifest], recursive: false }, &mut std::io::empty(), &mut collector).unwrap();
-        let input = collector.finish(texts, true, recorded["issuer"].as_str());
+        let input = collector.finish(texts, true, recorded["issuer"].as_str(), None);
         let selection = Selection { scope: Scope::All, items: Vec::new(), labels: Vec::new() };
         let target = select(&input.inventory, &selection).unwrap()[0];
         let chain = Chain::new(target, &input.inventory, &input.cluster);

@@ -1,7 +1,7 @@
 //! `cargo xtask generate`: everything in the repository that is made from the program itself.
 
 use anyhow::{Context, Result, bail};
-use clap_complete::Shell;
+use kubectl_wi::cli::{Shell, script};
 use kubectl_wi::report::schema::schemas;
 use kubectl_wi::rules::{page, registry};
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ const OWNED: &[&str] = &["docs/rules", "docs/schema", "completions"];
 
 /// Writes all files, or with `check` only says which are not as they should be.
 pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
-    let files = files()?;
+    let files = files(root)?;
     let mut stale = Vec::new();
     for (path, text) in &files {
         let full = root.join(path);
@@ -47,7 +47,7 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
     Ok(())
 }
 
-fn files() -> Result<BTreeMap<PathBuf, String>> {
+fn files(root: &Path) -> Result<BTreeMap<PathBuf, String>> {
     let mut files = BTreeMap::new();
     let mut index = "# Rules\n\nWhat `kubectl wi inspect` looks for. Made by `cargo xtask generate` from the rules themselves.\n\n| code | name | level | link |\n|---|---|---|---|\n".to_owned();
     for info in registry::infos() {
@@ -57,20 +57,17 @@ fn files() -> Result<BTreeMap<PathBuf, String>> {
     }
     files.insert("docs/rules/README.md".into(), index);
     files.insert("docs/cli.md".into(), reference());
+    // The session names a file by its path from here.
+    std::env::set_current_dir(root)?;
+    let session = crate::picture::session(&["inspect", "-f", "examples/velero-broken"])?;
+    files.insert("docs/inspect.svg".into(), session);
+    files.insert(".krew.yaml".into(), crate::krew::bot_template(root)?);
     for (name, schema) in schemas() {
         let text = serde_json::to_string_pretty(&schema)? + "\n";
         files.insert(PathBuf::from(format!("docs/schema/{name}.json")), text);
     }
-    let scripts = [
-        (Shell::Bash, "kubectl-wi.bash"),
-        (Shell::Zsh, "_kubectl-wi"),
-        (Shell::Fish, "kubectl-wi.fish"),
-        (Shell::PowerShell, "kubectl-wi.ps1"),
-    ];
-    for (shell, name) in scripts {
-        let mut script = Vec::new();
-        clap_complete::generate(shell, &mut kubectl_wi::cli::command(), "kubectl-wi", &mut script);
-        files.insert(PathBuf::from(format!("completions/{name}")), String::from_utf8(script)?);
+    for (shell, name) in Shell::FILES {
+        files.insert(PathBuf::from(format!("completions/{name}")), String::from_utf8(script(shell))?);
     }
     Ok(files)
 }

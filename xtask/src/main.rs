@@ -1,12 +1,17 @@
-//! The commands of this repository: `cargo xtask test`, `generate`, `cluster`, `azure`.
+//! The commands of this repository: `cargo xtask test`, `generate`, `archive`, `krew`, `cluster`, `azure`.
 
 mod azure;
+#[cfg(unix)]
 mod cluster;
 mod generate;
+mod krew;
+mod picture;
+#[cfg(unix)]
 mod test;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use kubectl_wi::cli::PLUGIN;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -21,6 +26,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Task {
     /// Run all tests, with everything that they need.
+    #[cfg(unix)]
     Test {
         /// Passed on to cargo test.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -32,7 +38,38 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Pack an executable for a release, with its checksum.
+    Archive {
+        /// The release, such as v0.1.0.
+        #[arg(long)]
+        tag: String,
+        /// What it was built for, such as x86_64-unknown-linux-musl.
+        #[arg(long)]
+        target: String,
+        /// The executable; without it, the release build of that target.
+        #[arg(long)]
+        executable: Option<PathBuf>,
+        /// The folder for the archive.
+        #[arg(long, default_value = "dist")]
+        out: PathBuf,
+    },
+    /// Print Krew's manifest of a release, from the template and the release's checksums.
+    Krew {
+        /// The release, such as v0.1.0.
+        #[arg(long)]
+        tag: String,
+        /// The checksums of all archives, as sha256sum prints them.
+        #[arg(long, default_value = "dist/SHA256SUMS")]
+        checksums: PathBuf,
+        /// Where the archives are, if not at the release's own address.
+        #[arg(long)]
+        base_url: Option<String>,
+        /// The folder to write it to, under the name that Krew asks for; without it, standard output.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// A Kubernetes cluster for trying things by hand.
+    #[cfg(unix)]
     Cluster {
         #[command(subcommand)]
         action: cluster::Action,
@@ -47,8 +84,29 @@ enum Task {
 fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
     let result = root().and_then(|root| match command {
+        #[cfg(unix)]
         Task::Test { arguments } => test::run(&root, &arguments).map(|()| 0),
         Task::Generate { check } => generate::run(&root, check).map(|()| 0),
+        Task::Archive { tag, target, executable, out } => {
+            let built = || {
+                let name = format!("kubectl-{PLUGIN}{}", if target.contains("windows") { ".exe" } else { "" });
+                root.join("target").join(&target).join("release").join(name)
+            };
+            let path = krew::archive(&root, &tag, &target, &executable.unwrap_or_else(built), &out)?;
+            println!("{}", path.display());
+            Ok(0)
+        }
+        Task::Krew { tag, checksums, base_url, out } => {
+            let sums =
+                std::fs::read_to_string(&checksums).with_context(|| format!("cannot read {}", checksums.display()))?;
+            let manifest = krew::manifest(&root, &tag, &sums, base_url.as_deref())?;
+            match out {
+                Some(folder) => std::fs::write(folder.join(format!("{PLUGIN}.yaml")), manifest)?,
+                None => print!("{manifest}"),
+            }
+            Ok(0)
+        }
+        #[cfg(unix)]
         Task::Cluster { action } => cluster::run(&action),
         Task::Azure { action } => azure::run(&root, action).map(|()| 0),
     });

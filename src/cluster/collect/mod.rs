@@ -7,6 +7,7 @@
 
 mod objects;
 mod read;
+pub mod rights;
 mod sweep;
 mod webhook;
 
