@@ -298,8 +298,8 @@ fn who_may_do_less_gets_less_and_is_told_why() {
         cluster.allow(&subject, Some(namespace.name()), &json!(rules)).unwrap();
         let kubeconfig = cluster.kubeconfig_for(&subject).unwrap();
         let base = ["exec-probe", "pod/bare", "-n", namespace.name(), "-o", "json"];
-        let issuer = ["--issuer", &cluster.issuer().unwrap()];
-        wi_as(cluster, &kubeconfig, &[&base[..], &issuer[..], arguments].concat())
+        let issuer = cluster.issuer().unwrap();
+        wi_as(cluster, &kubeconfig, &[&base[..], &["--issuer", issuer.as_str()], arguments].concat())
     };
 
     let said = run("probe-no-exec", &[token.clone()], &[]);

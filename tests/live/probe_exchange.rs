@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use wi_test_azure::{Answer, Credential, Emulator, Fault, Issuer, SigningKey, Tenant, examples};
 use wi_test_cluster::{ControlPlane, TestNamespace};
 
 /// An emulator that knows the cluster's issuer and has a credential for the account `app`.
 struct Entra {
-    runtime: tokio::runtime::Runtime,
-    emulator: Emulator,
+    emulator: Arc<Emulator>,
     roots: std::path::PathBuf,
 }
 
@@ -25,8 +25,16 @@ impl Entra {
         let subject = format!("system:serviceaccount:{}:app", namespace.name());
         tenant.issuers.push(Issuer { url: issuer.clone(), jwks: Some(keys) });
         tenant.identities[0].credentials.push(Credential::new("app", &issuer, &subject, examples::AUDIENCE));
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let emulator = runtime.block_on(Emulator::start(tenant)).unwrap();
+        // The program is a process of its own, so the emulator answers from a thread of its own.
+        let (send, receive) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                send.send(Arc::new(Emulator::start(tenant).await.unwrap())).unwrap();
+                std::future::pending::<()>().await;
+            });
+        });
+        let emulator = receive.recv().unwrap();
         let roots = cluster.folder().join(format!("{}.roots.pem", namespace.name()));
         std::fs::write(&roots, emulator.ca_pem()).unwrap();
         let account = json!({
@@ -37,7 +45,7 @@ impl Entra {
             }},
         });
         namespace.apply(&account.to_string()).unwrap();
-        Self { runtime, emulator, roots }
+        Self { emulator, roots }
     }
 
     fn probe(&self, namespace: &TestNamespace<'_>, more: &[&str]) -> Said {
@@ -165,7 +173,6 @@ fn no_answer_is_no_verdict() {
     unknown(&said, &["proxy", "tunnel", "403", "unsuccessful"]);
     let asked = proxy.join().unwrap();
     assert!(asked.starts_with("CONNECT login.example.invalid:443"), "{asked}");
-    drop(entra.runtime);
 }
 
 #[test]
