@@ -254,6 +254,10 @@ fn write(
                 writeln!(out, "pod/{pod}")?;
             }
         }
+        Format::Sarif | Format::Github | Format::Markdown => {
+            let hint = "text, wide, json, yaml, jsonl and name work here".to_owned();
+            return Err(Failure::new("exec-probe does not print this format", Some(hint)));
+        }
     }
     Ok(())
 }

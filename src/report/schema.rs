@@ -1,8 +1,8 @@
 //! The JSON Schema of everything that is printed as JSON, made from the types themselves.
 
 use super::model::{ErrorReport, InspectReport};
-use crate::probe::report::ProbeReport;
 use crate::fix::report::FixReport;
+use crate::probe::report::ProbeReport;
 use crate::simulate::report::SimulateReport;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;

@@ -6,13 +6,13 @@
 
 mod client;
 mod first_walk;
-mod probe;
 mod fix;
 #[cfg(unix)]
 mod killed;
+mod packaging;
+mod probe;
+mod probe_exchange;
 #[cfg(unix)]
 mod questions;
-mod probe_exchange;
-mod packaging;
 mod reading;
 mod support;

@@ -125,7 +125,7 @@ fn kubectl_completes_the_plugin() {
 
     let complete = |words: &[&str]| -> (BTreeSet<String>, String) {
         let output = plugin.kubectl(cluster, &[&["__complete", "wi"], words].concat());
-        let out = String::from_utf8(output.stdout).unwrap();
+        let out = String::from_utf8_lossy(&output.stdout).into_owned();
         let mut lines: Vec<String> = out.lines().map(str::to_owned).collect();
         let directive = lines.pop().unwrap();
         assert!(!String::from_utf8_lossy(&output.stderr).contains("error"), "{output:?}");

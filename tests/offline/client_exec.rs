@@ -138,7 +138,7 @@ async fn a_program_that_is_not_there_has_no_exit_code_but_a_reason() {
     let container = Container::start(Script::Say(vec![status(&missing)])).await;
     let outcome = container.run(Duration::from_secs(10), 100).await.unwrap();
     assert_eq!(outcome.exit_code, None);
-    assert!(outcome.message.unwrap().contains("executable file not found"));
+    assert!(outcome.message.clone().unwrap().contains("executable file not found"));
 }
 
 /// kube 5.0.0 leaves the streams open for ever when the connection breaks, and `join()` then calls it a success.

@@ -14,7 +14,9 @@ pub(crate) fn session(arguments: &[&str]) -> Result<String> {
     let terminal =
         Terminal { stdin: false, stdout: true, stderr: false, colour: true, force_colour: false, width: COLUMNS };
     let now = jiff::Timestamp::UNIX_EPOCH; // the example has no ages
-    let mut around = Surroundings { now, stdin: &mut std::io::empty(), stdout: &mut out, stderr: &mut err, terminal };
+    let directory = std::env::current_dir().ok();
+    let mut around =
+        Surroundings { now, directory, stdin: &mut std::io::empty(), stdout: &mut out, stderr: &mut err, terminal };
     let words = ["kubectl-wi"].into_iter().chain(arguments.iter().copied()).map(Into::into).collect();
     let code = run(words, &mut around);
     if !err.is_empty() || code > 1 {
