@@ -127,7 +127,7 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
             }
         }
         findings.retain(|finding| !is_of_cluster(finding, target));
-        let identities = identities(&chain);
+        let identities = identities(chain);
         report.targets.push(TargetReport {
             object: target.object().clone(),
             application: chain.application().map(apps::Part::report),
@@ -142,7 +142,7 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
             findings,
             place: place(target),
             running: match chain.pods() {
-                Fact::Known(pods) if !pods.is_empty() => Some(links::running(&chain, pods)),
+                Fact::Known(pods) if !pods.is_empty() => Some(links::running(chain, pods)),
                 _ => None,
             },
             fix_arguments: fix_arguments(target),

@@ -173,7 +173,7 @@ impl Application for Flux {
     fn resource_complaints(&self, resource: &RawObject, inventory: &Inventory) -> Vec<Complaint> {
         let mut found: Vec<Complaint> = status(resource).into_iter().collect();
         if let Some(account) = own_account(resource, inventory)
-            && !account.meta.annotation(keys::TENANT_ID).is_some_and(|id| !id.is_empty())
+            && account.meta.annotation(keys::TENANT_ID).is_none_or(str::is_empty)
         {
             let (namespace, name) = (account.meta.namespace(), account.meta.name());
             found.push(Complaint::error(

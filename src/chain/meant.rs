@@ -248,7 +248,11 @@ pub(super) fn token_source(chain: &Chain<'_>) -> TokenSource {
         return TokenSource::Projected;
     }
     let by_driver = reasons.iter().any(|reason| matches!(reason, Reason::SecretProviderClass(_)));
-    if by_driver && reasons.iter().all(|reason| matches!(reason, Reason::SecretProviderClass(_) | Reason::Account(_) | Reason::Application(_))) {
+    if by_driver
+        && reasons.iter().all(|reason| {
+            matches!(reason, Reason::SecretProviderClass(_) | Reason::Account(_) | Reason::Application(_))
+        })
+    {
         return TokenSource::Csi;
     }
     let mut containers = workload.template.spec.all_containers();

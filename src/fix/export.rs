@@ -67,14 +67,11 @@ fn kubectl(step: &PlanStep) -> String {
         return step.commands.join("\n") + "\n";
     }
     let patch = merge_patch(&step.current, &step.desired);
-    match patch {
-        Some(patch) => {
-            format!("kubectl patch {argument}{place} --type merge -p {}\n", quoted(&patch.to_string()))
-        }
-        None => {
-            let patch = serde_json::to_string(&operations(&step.current, &step.desired)).unwrap_or_default();
-            format!("kubectl patch {argument}{place} --type json -p {}\n", quoted(&patch))
-        }
+    if let Some(patch) = patch {
+        format!("kubectl patch {argument}{place} --type merge -p {}\n", quoted(&patch.to_string()))
+    } else {
+        let patch = serde_json::to_string(&operations(&step.current, &step.desired)).unwrap_or_default();
+        format!("kubectl patch {argument}{place} --type json -p {}\n", quoted(&patch))
     }
 }
 

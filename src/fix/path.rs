@@ -152,7 +152,12 @@ fn walk(
             lists(path, old, &[], edits);
         }
         _ => {
-            edits.push(Edit { path: FieldPath(path.clone()), before: before.cloned(), after: after.cloned(), position })
+            edits.push(Edit {
+                path: FieldPath(path.clone()),
+                before: before.cloned(),
+                after: after.cloned(),
+                position,
+            });
         }
     }
 }

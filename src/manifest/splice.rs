@@ -102,7 +102,7 @@ impl<'a> Text<'a> {
             return self.end(node);
         }
         match &node.data {
-            YamlData::Mapping(map) => match map.iter().last() {
+            YamlData::Mapping(map) => match map.iter().next_back() {
                 Some((key, value)) => self.end_of(value).max(self.end(key)),
                 None => self.end(node),
             },

@@ -180,7 +180,7 @@ impl Redactor {
         let derived = self.names.iter().any(|name| {
             let rest = word.strip_prefix(name.as_str()).filter(|rest| rest.starts_with(['-', '.', '_']));
             rest.is_some_and(|rest| {
-                let version = rest.trim_start_matches("-").trim_start_matches('v');
+                let version = rest.trim_start_matches('-').trim_start_matches('v');
                 !(version.starts_with(|c: char| c.is_ascii_digit())
                     && version.split(['-', '+']).next().is_some_and(|core| core.split('.').count() == 3))
             })

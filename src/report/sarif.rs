@@ -115,13 +115,12 @@ fn level(level: Level) -> &'static str {
 
 fn result(finding: &Finding, index: usize) -> Value {
     let object = &finding.object;
-    let (uri, region) = match &finding.source {
-        Some(source) => (file_uri(&source.file), json!({"startLine": source.line, "startColumn": source.column})),
-        None => {
-            let namespace = object.namespace.as_deref().unwrap_or("cluster");
-            let path = format!("kubernetes/{namespace}/{}/{}.yaml", object.kind.to_lowercase(), object.name);
-            (utf8_percent_encode(&path, PATH).to_string(), json!({"startLine": 1}))
-        }
+    let (uri, region) = if let Some(source) = &finding.source {
+        (file_uri(&source.file), json!({"startLine": source.line, "startColumn": source.column}))
+    } else {
+        let namespace = object.namespace.as_deref().unwrap_or("cluster");
+        let path = format!("kubernetes/{namespace}/{}/{}.yaml", object.kind.to_lowercase(), object.name);
+        (utf8_percent_encode(&path, PATH).to_string(), json!({"startLine": 1}))
     };
     let mut text = finding.message.clone();
     if let Some(fix) = &finding.fix {

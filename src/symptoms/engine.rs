@@ -184,6 +184,7 @@ pub(super) fn explains(cause: Kind, consequence: Kind) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;

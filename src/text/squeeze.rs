@@ -108,7 +108,7 @@ impl Squeezed {
         match bytes.get(at + 1) {
             Some(b'n' | b'r' | b't') => 2,
             Some(b'u') => {
-                let code = bytes.get(at + 2..at + 6).and_then(|hex| hex_value(hex));
+                let code = bytes.get(at + 2..at + 6).and_then(hex_value);
                 match code {
                     Some(code @ 0x21..=0x7e) => {
                         self.push(code.to_le_bytes()[0], at);

@@ -18,7 +18,7 @@ pub enum KeysError {
         /// How many there are.
         bytes: usize,
     },
-    /// No JSON, or not of the shape that RFC 7517 and OpenID discovery ask for.
+    /// No JSON, or not of the shape that RFC 7517 and `OpenID` discovery ask for.
     #[error("{document} cannot be read at line {line}, column {column}")]
     Malformed {
         /// Which document.
@@ -30,7 +30,7 @@ pub enum KeysError {
     },
 }
 
-/// The OpenID discovery document of an issuer, as far as Entra reads it.
+/// The `OpenID` discovery document of an issuer, as far as Entra reads it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Discovery {
     /// `issuer`: must equal the tokens' `iss` byte for byte.

@@ -272,7 +272,7 @@ fn text(object: &Map<String, Value>, key: &str) -> Option<String> {
     object.get(key)?.as_str().map(str::to_owned)
 }
 
-/// A NumericDate (RFC 7519): whole seconds, but a fraction is allowed.
+/// A `NumericDate` (RFC 7519): whole seconds, but a fraction is allowed.
 fn seconds(object: &Map<String, Value>, key: &str) -> Option<i64> {
     let value = object.get(key)?;
     value.as_i64().or_else(|| {

@@ -84,6 +84,6 @@ fn pods_older_than_the_webhook_and_a_cluster_without_one() {
         let pods = namespace.kubectl_json(&["get", "pods"])?;
         Ok((pods["items"].as_array().unwrap().len() == 1).then_some(()))
     };
-    cluster.wait_for("one pod", Duration::from_secs(60), gone).unwrap();
+    cluster.wait_for("one pod", Duration::from_mins(1), gone).unwrap();
     assert_healthy(&cluster, &namespace, "velero");
 }

@@ -1,7 +1,6 @@
 //! `kill -9` while a change is under way: what was sent is known afterwards, and can be taken back.
 
 use crate::fix::{Home, UNLABELLED, get, intent, plane};
-use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Stdio};
@@ -97,7 +96,7 @@ fn killed(home: &Home, gate: &Gate, cluster: &Cluster, namespace: &str, mode: u8
     gate.mode.store(mode, Ordering::SeqCst);
     let mut command = home.command(cluster, &["deploy/velero", "-n", namespace, "--yes", "-s", &gate.address]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    gate.held.recv_timeout(Duration::from_secs(60)).unwrap();
+    gate.held.recv_timeout(Duration::from_mins(1)).unwrap();
     // The child is the program itself, or nsenter that became it.
     child.kill().unwrap();
     child.wait().unwrap();
@@ -125,9 +124,7 @@ fn between_the_journal_and_the_patch_and_between_the_patch_and_its_confirmation(
     let home = Home::new();
     killed(&home, &gate, cluster, namespace.name(), HOLD_ANSWER);
     let label = || get(&namespace, "deploy/velero")["spec"]["template"]["metadata"]["labels"][LABEL].clone();
-    cluster
-        .wait_for("the patch", Duration::from_secs(20), || Ok((label() == Value::from("true")).then_some(())))
-        .unwrap();
+    cluster.wait_for("the patch", Duration::from_secs(20), || Ok((label() == "true").then_some(()))).unwrap();
     let history = home.fix(cluster, &["--history"]);
     assert!(history.out.contains("sent, not confirmed"), "{history:?}");
     let other = home.fix(cluster, &["--undo", "--yes"]);

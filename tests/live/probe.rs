@@ -302,7 +302,7 @@ fn who_may_do_less_gets_less_and_is_told_why() {
         wi_as(cluster, &kubeconfig, &[&base[..], &["--issuer", issuer.as_str()], arguments].concat())
     };
 
-    let said = run("probe-no-exec", &[token.clone()], &[]);
+    let said = run("probe-no-exec", std::slice::from_ref(&token), &[]);
     let report = said.json();
     assert_eq!(
         (said.code, outcome(&report, "exec"), outcome(&report, "token-request")),

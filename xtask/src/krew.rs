@@ -111,7 +111,7 @@ fn render(root: &Path, tag: &str, mut place: impl FnMut(&str, &str) -> String) -
     for (os, arch, _) in PLATFORMS {
         let bin = binary(os);
         write!(platforms, "    - selector:\n        matchLabels:\n          os: {os}\n          arch: {arch}\n")?;
-        write!(platforms, "{}      bin: {bin}\n", place(os, arch))?;
+        writeln!(platforms, "{}      bin: {bin}", place(os, arch))?;
     }
     let text: String = template.split_inclusive('\n').filter(|line| !line.starts_with('#')).collect();
     Ok(text.replace("@name@", PLUGIN).replace("@tag@", tag).replace("@platforms@\n", &platforms))

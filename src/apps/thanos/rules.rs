@@ -24,7 +24,7 @@ fn storing<'c, 'a>(chain: &'c Chain<'a>) -> Option<&'c Part<'a>> {
     chain.is_meant().then_some(part)
 }
 
-fn stores_with<'a>(part: &Part<'a>, wanted: impl Fn(Takes) -> bool) -> Vec<Store> {
+fn stores_with(part: &Part<'_>, wanted: impl Fn(Takes) -> bool) -> Vec<Store> {
     stores(part).into_iter().filter(|store| wanted(store.takes())).collect()
 }
 

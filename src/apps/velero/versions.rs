@@ -161,7 +161,7 @@ impl Rule for VeleroUploaderUnsupported {
             return;
         };
         let by_token = |l: &&crate::model::inventory::RawObject| custom::flag(l, "/spec/config/useAAD") == Some(true);
-        let level = if view.locations.is_empty() || view.locations.iter().any(|location| by_token(&location)) {
+        let level = if view.locations.is_empty() || view.locations.iter().any(by_token) {
             Level::Error
         } else {
             Level::Warning

@@ -92,8 +92,8 @@ impl<'a> View<'a> {
 
     /// Velero's version.
     pub fn version(&self) -> Option<&Version> {
-        let parts = self.server.iter().chain(&self.node_agents);
-        parts.filter_map(|part| part.version.as_ref()).next()
+        let mut parts = self.server.iter().chain(&self.node_agents);
+        parts.find_map(|part| part.version.as_ref())
     }
 
     /// The server's own container.

@@ -46,7 +46,7 @@ fn environment() -> Environment {
 /// The answer; empty where there is none in time.
 pub(super) fn ask(options: &ConnectOptions, question: &Question, everywhere: bool) -> Vec<String> {
     let key = key(options, question, everywhere);
-    let cache = key.as_deref().and_then(|key| Cache::of_process(key));
+    let cache = key.as_deref().and_then(Cache::of_process);
     if let Some(values) = cache.as_ref().and_then(Cache::read) {
         return values;
     }

@@ -149,7 +149,7 @@ fn write(
 ) -> Result<(), Stop> {
     let texts = manifests.changed(plan);
     for (file, text) in texts {
-        let before = manifests.texts.get(&file).map(|text| text.to_string()).unwrap_or_default();
+        let before = manifests.texts.get(&file).map(std::string::ToString::to_string).unwrap_or_default();
         let outcome = files::write(&file, &before, &text);
         let steps: Vec<usize> = (0..plan.steps.len())
             .filter(|at| plan.steps[*at].is_planned() && manifests.file(&plan.steps[*at], plan).as_ref() == Some(&file))

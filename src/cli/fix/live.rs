@@ -427,7 +427,7 @@ async fn take_back(
     session.show(&state.plan, &state.diffs, &report, around)?;
     if !session.changes() {
         session.print(&report, around)?;
-        if !args.only_shows() && state.plan.steps.iter().any(|step| step.is_planned()) {
+        if !args.only_shows() && state.plan.steps.iter().any(crate::fix::plan::PlanStep::is_planned) {
             writeln!(around.stderr, "nothing was changed: there is nobody to ask here; --yes says yes to this plan")?;
             return Ok(1);
         }

@@ -79,7 +79,7 @@ fn client_id(chain: &Chain<'_>, report: &mut Report<'_>) {
     if right.is_some() {
         return;
     }
-    let strays = strays(chain, |key| near::is_nearly_client_id(key), keys::CLIENT_ID);
+    let strays = strays(chain, near::is_nearly_client_id, keys::CLIENT_ID);
     let Some(first) = strays.first() else { return };
     let level = if account.is_none() || sets_itself(chain, keys::ENV_CLIENT_ID).is_some() {
         Level::Warning

@@ -135,7 +135,7 @@ impl<'a> Passing<'a> {
                 set if set.is_set() => passing.push(container.name.as_str()),
                 Setting::Unknown(place) => unread = unread.or(Some(place.object)),
                 _ if need(template, list, container) == Need::Certain => {
-                    without = without.or(Some(container.name.as_str()))
+                    without = without.or(Some(container.name.as_str()));
                 }
                 _ => {}
             }

@@ -1,4 +1,4 @@
-//! WI41x and WI42x: what a probe saw in or beside a pod, and what Entra said to its token.
+//! `WI41x` and `WI42x`: what a probe saw in or beside a pod, and what Entra said to its token.
 
 pub mod exchange;
 pub mod file;

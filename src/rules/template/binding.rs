@@ -154,7 +154,7 @@ fn account(chain: &Chain<'_>, report: &mut Report<'_>) {
         )));
 }
 
-/// Whether a ClusterRole, bound to the account, lets it use the client id.
+/// Whether a `ClusterRole`, bound to the account, lets it use the client id.
 fn permission(chain: &Chain<'_>, workload: &Workload, report: &mut Report<'_>) {
     let Some(account) = chain.account().known().copied() else { return };
     let Some(client_id) = account.meta.annotation(keys::CLIENT_ID).filter(|id| !id.is_empty()) else { return };
@@ -166,11 +166,8 @@ fn permission(chain: &Chain<'_>, workload: &Workload, report: &mut Report<'_>) {
     }
     let grants: Vec<&RawObject> = inventory.others_of("ClusterRole").filter(|role| grants(role).is_some()).collect();
     let bound: Vec<&RawObject> = grants.into_iter().filter(|role| is_bound(chain, role.meta.name())).collect();
-    let allowed = bound
-        .iter()
-        .filter_map(|role| grants_of(role))
-        .flatten()
-        .any(|id| id == "*" || id.eq_ignore_ascii_case(client_id));
+    let allowed =
+        bound.iter().filter_map(grants_of).flatten().any(|id| id == "*" || id.eq_ignore_ascii_case(client_id));
     if allowed {
         return;
     }
@@ -200,7 +197,7 @@ fn permission(chain: &Chain<'_>, workload: &Workload, report: &mut Report<'_>) {
         );
 }
 
-/// The client ids that a ClusterRole allows to use.
+/// The client ids that a `ClusterRole` allows to use.
 fn grants(role: &RawObject) -> Option<Vec<&str>> {
     let texts = |rule: &'_ Value, key: &str| -> Vec<String> {
         let list = rule.get(key).and_then(Value::as_array);

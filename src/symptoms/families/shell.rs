@@ -44,7 +44,7 @@ pub(in crate::symptoms) const SIGNATURES: &[Signature] = &[
         code: "WI807",
         class: Some(Class::NoShell),
         patterns: &[
-            r#"exec: \S{0,3} (?:/bin/|/usr/bin/)? (?:sh|bash|ash|ls|cat|env|printenv|stat|find|curl|wget|id) \S{0,3} :? (?:executable file not found|stat|no such file|permission denied)"#,
+            r"exec: \S{0,3} (?:/bin/|/usr/bin/)? (?:sh|bash|ash|ls|cat|env|printenv|stat|find|curl|wget|id) \S{0,3} :? (?:executable file not found|stat|no such file|permission denied)",
             r"stat /bin/(?:sh|bash|ls|cat): no such file or directory",
             r"exec: \S{0,3} (?:cmd|powershell)(?:\.exe)? \S{0,3} : executable file not found",
         ],
