@@ -184,9 +184,8 @@ pub(super) fn explains(cause: Kind, consequence: Kind) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::panic)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::panic, clippy::unwrap_used)]
     use super::*;
     use crate::symptoms::codes;
     use std::collections::BTreeSet;
