@@ -49,9 +49,8 @@ fn each_fault_is_found_and_the_healthy_workload_beside_it_is_not_accused() {
     assert_broken(cluster, &namespace, "bare", "WI202");
     assert_broken(cluster, &namespace, "orphan", "WI201");
 
-    // The account of `unlabelled` is shared with a labelled workload: that alone does not make it meant for identity.
-    let (code, report) = inspect(cluster, &namespace, "unlabelled");
-    assert_eq!((code, &report["targets"][0]["verdict"]), (0, &Value::from("not-configured")), "{report:#}");
+    // Sharing an annotated account with a labelled workload does not excuse an application of its own.
+    assert_broken(cluster, &namespace, "unlabelled", "WI101");
 }
 
 #[test]

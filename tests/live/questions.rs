@@ -75,7 +75,10 @@ fn ctrl_c_in_each_question_leaves_the_terminal_as_it_was() {
     // The account lacks its client id, and another one has some: a list, and a line to type.
     let app = App { client_id: None, ..App::HEALTHY };
     namespace.apply(&app.manifests()).unwrap();
-    namespace.apply(&App { name: "other", account: "other", ..App::HEALTHY }.account().to_string()).unwrap();
+    // Two of them: with one alone, the question would be whether the pods should run as that one.
+    for account in ["other", "third"] {
+        namespace.apply(&App { name: account, account, ..App::HEALTHY }.account().to_string()).unwrap();
+    }
     let before = intent(&namespace, "sa/velero-server");
     let fix = || in_terminal(&home.command(cluster, &["deploy/velero", "-n", namespace.name()]));
 

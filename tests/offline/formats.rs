@@ -36,7 +36,12 @@ fn of_all(more: &[&str]) -> String {
 #[test]
 fn sarif_keeps_to_the_schema_and_every_result_has_a_file() {
     let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sarif/sarif-schema-2.1.0.json");
-    let schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    let mut schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    // The published schema has a stray bracket in the pattern of these two, which is no regular expression with it.
+    for definition in ["run", "toolComponent"] {
+        let language = schema.pointer_mut(&format!("/definitions/{definition}/properties/language")).unwrap();
+        language.as_object_mut().unwrap().remove("pattern");
+    }
     let validator = jsonschema::validator_for(&schema).unwrap();
     let sarif: Value = serde_json::from_str(&of_all(&["-o", "sarif"])).unwrap();
     let failed = json(&["inspect", "-f", "no-such-file", "-o", "sarif"]);

@@ -19,7 +19,9 @@ impl Sink for Objects {
         Ok(())
     }
     fn problem(&mut self, problem: Problem) {
-        panic!("{problem:?}");
+        // The cases of this rule are about what cannot be read, and what a probe saw is no manifest.
+        let expected = problem.file.contains("WI003-invalid-object") || problem.file.ends_with("probe.json");
+        assert!(expected, "{problem:?}");
     }
 }
 
