@@ -55,7 +55,7 @@ impl Drop for Gate {
 fn join(client: TcpStream, server: TcpStream, mode: Arc<AtomicU8>, tell: Sender<()>) {
     let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
     let closed = Arc::new(AtomicU8::new(PASS));
-    let (gate, both) = (closed.clone(), mode);
+    let (gate, both, answered) = (closed.clone(), mode, tell.clone());
     std::thread::spawn(move || {
         let mut buffer = vec![0; 1 << 16];
         while let Ok(read @ 1..) = from.read(&mut buffer) {
@@ -74,9 +74,6 @@ fn join(client: TcpStream, server: TcpStream, mode: Arc<AtomicU8>, tell: Sender<
             if to.write_all(&buffer[..read]).is_err() {
                 return;
             }
-            if gate.load(Ordering::SeqCst) == HOLD_ANSWER {
-                let _ = tell.send(());
-            }
         }
         let _ = to.shutdown(Shutdown::Write);
     });
@@ -84,7 +81,10 @@ fn join(client: TcpStream, server: TcpStream, mode: Arc<AtomicU8>, tell: Sender<
     std::thread::spawn(move || {
         let mut buffer = vec![0; 1 << 16];
         while let Ok(read @ 1..) = from.read(&mut buffer) {
-            if closed.load(Ordering::SeqCst) == PASS && to.write_all(&buffer[..read]).is_err() {
+            if closed.load(Ordering::SeqCst) == HOLD_ANSWER {
+                // The answer is there, so the patch was made; whoever sent it never hears of it.
+                let _ = answered.send(());
+            } else if to.write_all(&buffer[..read]).is_err() {
                 return;
             }
         }
