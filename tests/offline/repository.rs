@@ -274,3 +274,15 @@ fn the_commands_of_the_readme_are_accepted() {
     }
     assert!(seen > 10, "{seen}");
 }
+
+/// With a second provider of cryptography in the tree, rustls cannot choose and panics at the first connection. It
+/// comes in unnoticed, through a default feature of a dependency.
+#[test]
+fn rustls_has_one_provider_of_cryptography() {
+    let lock = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock")).unwrap();
+    let locked = |name: &str| lock.contains(&format!("name = \"{name}\"\n"));
+    assert!(locked("rustls") && locked("ring"));
+    for other in ["aws-lc-rs", "aws-lc-sys", "rustls-rustcrypto", "rustls-openssl"] {
+        assert!(!locked(other), "{other} is in Cargo.lock: cut the feature that brings it");
+    }
+}
