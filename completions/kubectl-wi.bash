@@ -586,7 +586,7 @@ _kubectl__wi() {
             return 0
             ;;
         kubectl__subcmd__wi__subcmd__fix)
-            opts="-A -l -f -R -y -o -n -s -v -h --all-namespaces --selector --filename --recursive --as-cluster --only --client-id --tenant-id --service-account --dry-run --diff --yes --restart --live --wait --timeout --export --undo --history --output --color --kubeconfig --context --cluster --user --namespace --as --as-group --as-uid --as-user-extra --server --token --username --password --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --disable-compression --request-timeout --cache-dir --v --help"
+            opts="-A -l -R -y -o -f -n -s -v -h --all-namespaces --selector --recursive --as-cluster --only --client-id --tenant-id --service-account --dry-run --diff --yes --restart --live --wait --timeout --export --undo --history --output --filename --color --kubeconfig --context --cluster --user --namespace --as --as-group --as-uid --as-user-extra --server --token --username --password --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --disable-compression --request-timeout --cache-dir --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -597,14 +597,6 @@ _kubectl__wi() {
                     return 0
                     ;;
                 -l)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --filename)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -f)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -649,6 +641,14 @@ _kubectl__wi() {
                     return 0
                     ;;
                 -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --filename)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -61,7 +61,7 @@ complete -c kubectl-wi -n "__fish_kubectl_wi_needs_command" -f -a "rbac" -d 'Pri
 complete -c kubectl-wi -n "__fish_kubectl_wi_needs_command" -f -a "completion" -d 'Print a completion script, or let kubectl complete the plugin'
 complete -c kubectl-wi -n "__fish_kubectl_wi_needs_command" -f -a "version" -d 'Print the version and the webhook releases that are known'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -s l -l selector -d 'Only workloads whose labels match' -r
-complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -s f -l filename -d 'Inspect manifests instead of a cluster: a file, a directory, or - for standard input' -r
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -s f -l filename -d 'Read manifests instead of a cluster: a file, a directory, or - for standard input; may be repeated' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l issuer -d 'The issuer of the cluster\'s tokens, where it cannot be read' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l timeout -d 'How long reading the cluster may take in all' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l select -d 'Only these rules, by code or prefix' -r
@@ -106,7 +106,6 @@ complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -s R -l r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l as-cluster -d 'The files are the whole cluster: what is not there is absent'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -s l -l selector -d 'Only workloads whose labels match' -r
-complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -s f -l filename -d 'Fix manifests in place: a file, a directory, or - to write the fixed stream to standard output' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l only -d 'Only these rules, by code or prefix; without it, all warnings and errors' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l client-id -d 'The client id for accounts that lack one' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l tenant-id -d 'The tenant id for accounts that lack one' -r
@@ -124,6 +123,7 @@ helm\t'Helm values'
 yaml\t'The whole changed objects, ready to be created or replaced'"
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l undo -d 'Take back what a run changed; without an ID, the last one' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -s o -l output -d 'How to print it: text, json, yaml; FORMAT=FILE writes to a file; may be repeated' -r
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -s f -l filename -d 'Fix manifests in place: a file, a directory, or - to write the fixed stream to standard output; may be repeated' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -244,8 +244,8 @@ complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand probe" -s v -l v -
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand probe" -l all-pods -d 'Every pod of the workload'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand probe" -l exchange -d 'Exchange the token at the authority host, from this machine'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand probe" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand simulate" -s l -l selector -d 'Only objects whose labels match' -r
-complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand simulate" -s f -l filename -d 'Simulate manifests: a file, a directory, or - for standard input' -r
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand simulate" -s l -l selector -d 'Only workloads whose labels match' -r
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand simulate" -s f -l filename -d 'Read manifests instead of a cluster: a file, a directory, or - for standard input; may be repeated' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand simulate" -l webhook-version -d 'The webhook\'s version, such as 1.5.1; without it, the one that is installed, else the newest known' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand simulate" -l kubernetes-version -d 'The cluster\'s version, such as 1.31; it decides about native sidecars' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand simulate" -l timeout -d 'How long reading the cluster may take in all' -r
@@ -279,7 +279,7 @@ complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand simulate" -l cache
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand simulate" -s v -l v -d 'How much to tell on standard error: from 6 on, every request with its answer\'s code' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand simulate" -s A -l all-namespaces -d 'All namespaces'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand simulate" -s R -l recursive -d 'Read directories with all that is below them'
-complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand simulate" -l as-cluster -d 'The files are the whole cluster: an account that is not there does not exist'
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand simulate" -l as-cluster -d 'The files are the whole cluster: what is not there is absent'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand simulate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand explain" -s o -l output -d 'How to print it' -r -f -a "text\t''
 markdown\t''

@@ -65,8 +65,8 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-wi' -ScriptBlock {
         'kubectl-wi;inspect' {
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Only workloads whose labels match')
             [CompletionResult]::new('--selector', '--selector', [CompletionResultType]::ParameterName, 'Only workloads whose labels match')
-            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Inspect manifests instead of a cluster: a file, a directory, or - for standard input')
-            [CompletionResult]::new('--filename', '--filename', [CompletionResultType]::ParameterName, 'Inspect manifests instead of a cluster: a file, a directory, or - for standard input')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Read manifests instead of a cluster: a file, a directory, or - for standard input; may be repeated')
+            [CompletionResult]::new('--filename', '--filename', [CompletionResultType]::ParameterName, 'Read manifests instead of a cluster: a file, a directory, or - for standard input; may be repeated')
             [CompletionResult]::new('--issuer', '--issuer', [CompletionResultType]::ParameterName, 'The issuer of the cluster''s tokens, where it cannot be read')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long reading the cluster may take in all')
             [CompletionResult]::new('--select', '--select', [CompletionResultType]::ParameterName, 'Only these rules, by code or prefix')
@@ -114,8 +114,6 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-wi' -ScriptBlock {
         'kubectl-wi;fix' {
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Only workloads whose labels match')
             [CompletionResult]::new('--selector', '--selector', [CompletionResultType]::ParameterName, 'Only workloads whose labels match')
-            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Fix manifests in place: a file, a directory, or - to write the fixed stream to standard output')
-            [CompletionResult]::new('--filename', '--filename', [CompletionResultType]::ParameterName, 'Fix manifests in place: a file, a directory, or - to write the fixed stream to standard output')
             [CompletionResult]::new('--only', '--only', [CompletionResultType]::ParameterName, 'Only these rules, by code or prefix; without it, all warnings and errors')
             [CompletionResult]::new('--client-id', '--client-id', [CompletionResultType]::ParameterName, 'The client id for accounts that lack one')
             [CompletionResult]::new('--tenant-id', '--tenant-id', [CompletionResultType]::ParameterName, 'The tenant id for accounts that lack one')
@@ -127,6 +125,8 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-wi' -ScriptBlock {
             [CompletionResult]::new('--undo', '--undo', [CompletionResultType]::ParameterName, 'Take back what a run changed; without an ID, the last one')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print it: text, json, yaml; FORMAT=FILE writes to a file; may be repeated')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print it: text, json, yaml; FORMAT=FILE writes to a file; may be repeated')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Fix manifests in place: a file, a directory, or - to write the fixed stream to standard output; may be repeated')
+            [CompletionResult]::new('--filename', '--filename', [CompletionResultType]::ParameterName, 'Fix manifests in place: a file, a directory, or - to write the fixed stream to standard output; may be repeated')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
             [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'Path to the kubeconfig file to use')
             [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'The name of the kubeconfig context to use')
@@ -263,10 +263,10 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-wi' -ScriptBlock {
             break
         }
         'kubectl-wi;simulate' {
-            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Only objects whose labels match')
-            [CompletionResult]::new('--selector', '--selector', [CompletionResultType]::ParameterName, 'Only objects whose labels match')
-            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Simulate manifests: a file, a directory, or - for standard input')
-            [CompletionResult]::new('--filename', '--filename', [CompletionResultType]::ParameterName, 'Simulate manifests: a file, a directory, or - for standard input')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Only workloads whose labels match')
+            [CompletionResult]::new('--selector', '--selector', [CompletionResultType]::ParameterName, 'Only workloads whose labels match')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Read manifests instead of a cluster: a file, a directory, or - for standard input; may be repeated')
+            [CompletionResult]::new('--filename', '--filename', [CompletionResultType]::ParameterName, 'Read manifests instead of a cluster: a file, a directory, or - for standard input; may be repeated')
             [CompletionResult]::new('--webhook-version', '--webhook-version', [CompletionResultType]::ParameterName, 'The webhook''s version, such as 1.5.1; without it, the one that is installed, else the newest known')
             [CompletionResult]::new('--kubernetes-version', '--kubernetes-version', [CompletionResultType]::ParameterName, 'The cluster''s version, such as 1.31; it decides about native sidecars')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long reading the cluster may take in all')
@@ -302,7 +302,7 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-wi' -ScriptBlock {
             [CompletionResult]::new('--all-namespaces', '--all-namespaces', [CompletionResultType]::ParameterName, 'All namespaces')
             [CompletionResult]::new('-R', '-R ', [CompletionResultType]::ParameterName, 'Read directories with all that is below them')
             [CompletionResult]::new('--recursive', '--recursive', [CompletionResultType]::ParameterName, 'Read directories with all that is below them')
-            [CompletionResult]::new('--as-cluster', '--as-cluster', [CompletionResultType]::ParameterName, 'The files are the whole cluster: an account that is not there does not exist')
+            [CompletionResult]::new('--as-cluster', '--as-cluster', [CompletionResultType]::ParameterName, 'The files are the whole cluster: what is not there is absent')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break

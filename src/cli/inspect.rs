@@ -2,15 +2,16 @@
 
 use super::error::Failure;
 use super::output::{self, Format, Output};
+use super::selection::SelectionArgs;
 use super::suppressions::suppressions;
 use super::terminal::Terminal;
-use super::{Cli, Surroundings, live, words};
-use crate::chain::select::{Missing, Scope, Selection, parse_selector};
+use super::{Cli, Surroundings, live};
+use crate::chain::select::{Missing, Scope};
 use crate::cluster::collect::{Progress, Request, collect};
 use crate::cluster::parse_duration;
 use crate::inspect::{Input, Wanted, exit_code, inspect};
 use crate::manifest::collect::Collector;
-use crate::manifest::read::{self, Paths};
+use crate::manifest::read;
 use crate::model::finding::Level;
 use crate::report::model::InspectReport;
 use crate::report::redact::redact;
@@ -24,24 +25,8 @@ use std::time::Duration;
     after_help = "Examples:\n  kubectl wi inspect deploy/velero -n velero\n  kubectl wi inspect -A --fail-on warning\n  kubectl wi inspect sa/velero-server -n velero -o json\n  helm template velero vmware-tanzu/velero | kubectl wi inspect -f -\n\nSuppression, always with a reason:\n  --ignore WI106,WI7\n  annotation kubectl-wi/ignore: \"WI204: moves with the next release; until=2027-01-31\" on pod template, workload,\n    service account or namespace\n  .kubectl-wi.toml in this directory or above it: [[ignore]] code, object, reason, until"
 )]
 pub struct Args {
-    /// What to inspect: TYPE/NAME ..., TYPE NAME, or TYPE; without it, the whole namespace
-    #[arg(value_name = "TYPE/NAME")]
-    words: Vec<String>,
-    /// All namespaces
-    #[arg(short = 'A', long)]
-    all_namespaces: bool,
-    /// Only workloads whose labels match
-    #[arg(short = 'l', long, value_name = "SELECTOR")]
-    selector: Option<String>,
-    /// Inspect manifests instead of a cluster: a file, a directory, or - for standard input
-    #[arg(short = 'f', long = "filename", value_name = "FILE")]
-    files: Vec<String>,
-    /// Read directories with all that is below them
-    #[arg(short = 'R', long, requires = "files")]
-    recursive: bool,
-    /// The files are the whole cluster: what is not there is absent
-    #[arg(long, requires = "files")]
-    as_cluster: bool,
+    #[command(flatten)]
+    on: SelectionArgs,
     /// The issuer of the cluster's tokens, where it cannot be read
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
@@ -124,8 +109,8 @@ impl FailLevel {
 
 /// Runs `inspect`.
 pub fn run(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, Failure> {
-    let (input, wanted) = if args.files.is_empty() { cluster(args, cli, around)? } else { files(args, cli, around)? };
-    let in_files = !args.files.is_empty();
+    let (input, wanted) = if args.on.reads_files() { files(args, cli, around)? } else { cluster(args, cli, around)? };
+    let in_files = args.on.reads_files();
     let report = inspect(&input, &wanted).map_err(|missing| not_found(&missing, &wanted.selection.scope, in_files))?;
     print(args, cli, &report, &input, around)?;
     Ok(exit_code(&report, args.fail_on.level()))
@@ -137,12 +122,7 @@ fn wanted(
     around: &Surroundings<'_>,
     other_kind: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Wanted, Failure> {
-    let items = words::items(&args.words, other_kind)?;
-    let labels = match &args.selector {
-        Some(text) => parse_selector(text).map_err(|error| Failure::new(error, None))?,
-        None => Vec::new(),
-    };
-    let selection = Selection { scope, items, labels };
+    let selection = args.on.selection(scope, other_kind)?;
     let suppressions = suppressions(&args.ignore, around)?;
     Ok(Wanted {
         selection,
@@ -156,9 +136,8 @@ fn wanted(
 fn files(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Input, Wanted), Failure> {
     let namespace = cli.kubectl.namespace();
     let mut collector = Collector::new(namespace.unwrap_or("default"));
-    let paths = Paths { paths: args.files.clone(), recursive: args.recursive };
-    let texts = read::read(&paths, around.stdin, &mut collector)?;
-    let input = collector.finish(texts, args.as_cluster, args.issuer.as_deref(), Some(around.now));
+    let texts = read::read(&args.on.paths(), around.stdin, &mut collector)?;
+    let input = collector.finish(texts, args.on.as_cluster, args.issuer.as_deref(), Some(around.now));
     if input.inventory.is_empty()
         && let Some(problem) = input.problems.first()
     {
@@ -169,10 +148,7 @@ fn files(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Input
         let text = format!("{}:{}: {}{more}", problem.file, problem.line, problem.message);
         return Err(Failure::new(text, problem.hint.clone()));
     }
-    let scope = match namespace {
-        Some(namespace) if !args.all_namespaces => Scope::Namespace(namespace.to_owned()),
-        _ => Scope::All,
-    };
+    let scope = args.on.scope_in_files(namespace);
     let wanted = wanted(args, scope, around, &|word| input.inventory.kind_named(word))?;
     Ok((input, wanted))
 }
@@ -181,9 +157,8 @@ fn files(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Input
 fn cluster(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Input, Wanted), Failure> {
     live::block_on(async {
         let client = live::connect(cli, around).await?;
-        let namespace = || Scope::Namespace(client.namespace().to_owned());
-        let scope = if args.all_namespaces { Scope::All } else { namespace() };
-        let kinds = live::other_kinds(&client, &args.words).await?;
+        let scope = args.on.scope_in_cluster(client.namespace());
+        let kinds = live::other_kinds(&client, &args.on.words).await?;
         let wanted = wanted(args, scope.clone(), around, &|word| kinds.get(word).cloned())?;
         let request = Request {
             scope,

@@ -11,6 +11,7 @@ pub mod kubectl_flags;
 mod live;
 pub mod output;
 pub mod rbac;
+mod selection;
 pub mod simulate;
 mod suppressions;
 pub mod terminal;

@@ -2,7 +2,6 @@
 
 use super::Args;
 use super::session::{Decision, Session, Stop, exit_code};
-use crate::chain::select::Scope;
 use crate::cli::error::Failure;
 use crate::cli::{Cli, Surroundings, inspect as cli_inspect};
 use crate::fix::export;
@@ -11,7 +10,7 @@ use crate::fix::plan::{Outcome, Plan, Wishes, left_after, plan, predicted};
 use crate::fix::question::Interrupts;
 use crate::fix::report::{FixReport, ended};
 use crate::inspect::{Wanted, inspect};
-use crate::manifest::read::{Paths, STDIN};
+use crate::manifest::read::STDIN;
 use crate::model::finding::Finding;
 use crate::report::model::InspectReport;
 use crate::report::style::clean;
@@ -34,8 +33,7 @@ pub(super) fn run(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Resu
 }
 
 fn load(args: &Args, namespace: Option<&str>, around: &mut Surroundings<'_>) -> Result<Manifests, Failure> {
-    let paths = Paths { paths: args.files.clone(), recursive: args.recursive };
-    let loaded = files::load(&paths, around.stdin, namespace.unwrap_or("default"), args.as_cluster, None)?;
+    let loaded = files::load(&args.on.paths(), around.stdin, namespace.unwrap_or("default"), args.on.as_cluster, None)?;
     if loaded.input.inventory.is_empty()
         && let Some(problem) = loaded.input.problems.first()
     {
@@ -47,17 +45,14 @@ fn load(args: &Args, namespace: Option<&str>, around: &mut Surroundings<'_>) -> 
 
 fn look(manifests: &Manifests, wanted: &Wanted, args: &Args) -> Result<InspectReport, Failure> {
     inspect(&manifests.input, wanted)
-        .map_err(|missing| cli_inspect::not_found(&missing, &wanted.selection.scope, !args.files.is_empty()))
+        .map_err(|missing| cli_inspect::not_found(&missing, &wanted.selection.scope, args.on.reads_files()))
 }
 
 fn fix(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, Stop> {
     let namespace = cli.kubectl.namespace();
     let manifests = load(args, namespace, around)?;
-    let scope = match namespace {
-        Some(namespace) if !args.all_namespaces => Scope::Namespace(namespace.to_owned()),
-        _ => Scope::All,
-    };
-    let wanted = args.wanted(scope, around.now, &|word| manifests.input.inventory.kind_named(word))?;
+    let wanted =
+        args.wanted(args.on.scope_in_files(namespace), around.now, &|word| manifests.input.inventory.kind_named(word))?;
     let before = look(&manifests, &wanted, args)?;
     let mut session = Session::new(args, cli, around);
     let mut wishes = session.wishes();

@@ -2,7 +2,6 @@
 
 use super::session::{Decision, Session, Stop, exit_code};
 use super::{Args, DryRun, history};
-use crate::chain::select::Scope;
 use crate::cli::error::Failure;
 use crate::cli::live::{block_on, connect, connect_to, other_kinds, tell};
 use crate::cli::{Cli, Surroundings, inspect as cli_inspect};
@@ -136,9 +135,9 @@ async fn look(client: &Client, args: &Args, wanted: &Wanted) -> Result<Seen, Sto
 
 async fn fix(args: &Args, cli: &Cli, state: &mut State, around: &mut Surroundings<'_>) -> Result<u8, Stop> {
     let client = connect(cli, around).await?;
-    let scope = if args.all_namespaces { Scope::All } else { Scope::Namespace(client.namespace().to_owned()) };
-    let kinds = other_kinds(&client, &args.words).await?;
-    let wanted = args.wanted(scope, around.now, &|word| kinds.get(word).cloned())?;
+    let kinds = other_kinds(&client, &args.on.words).await?;
+    let wanted =
+        args.wanted(args.on.scope_in_cluster(client.namespace()), around.now, &|word| kinds.get(word).cloned())?;
     let seen = look(&client, args, &wanted).await?;
     tell(&client, cli, around);
     state.before = seen.report.summary.clone();

@@ -7,8 +7,9 @@ mod session;
 
 use super::error::Failure;
 use super::output::Output;
+use super::selection::SelectionArgs;
 use super::{Cli, Surroundings};
-use crate::chain::select::{Scope, Selection, parse_selector};
+use crate::chain::select::Scope;
 use crate::cluster::parse_duration;
 use crate::fix::answers;
 use crate::inspect::Wanted;
@@ -19,27 +20,12 @@ use std::time::Duration;
 /// Arguments of `fix`.
 #[derive(Debug, clap::Args)]
 #[command(
+    mut_arg("files", |files| files.help("Fix manifests in place: a file, a directory, or - to write the fixed stream to standard output; may be repeated")),
     after_help = "Examples:\n  kubectl wi fix deploy/velero -n velero\n  kubectl wi fix deploy/velero -n velero --diff\n  kubectl wi fix deploy/velero -n velero --client-id 3f6c2b1e-9a4d-4c6e-8f0a-2d5b7c9e91d2 --yes --wait\n  kubectl wi fix -f manifests/ -R\n  helm template velero vmware-tanzu/velero | kubectl wi fix -f - > fixed.yaml\n  kubectl wi fix --history\n  kubectl wi fix --undo\n\nExit codes: 0 all fixed, or the plan is complete; 1 something was not, or cannot be, fixed; 2 could not run; 3 incomplete; 124 out of time; 130 interrupted"
 )]
 pub struct Args {
-    /// What to fix: TYPE/NAME ..., TYPE NAME, or TYPE; without it, the whole namespace
-    #[arg(value_name = "TYPE/NAME")]
-    words: Vec<String>,
-    /// All namespaces
-    #[arg(short = 'A', long)]
-    all_namespaces: bool,
-    /// Only workloads whose labels match
-    #[arg(short = 'l', long, value_name = "SELECTOR")]
-    selector: Option<String>,
-    /// Fix manifests in place: a file, a directory, or - to write the fixed stream to standard output
-    #[arg(short = 'f', long = "filename", value_name = "FILE")]
-    files: Vec<String>,
-    /// Read directories with all that is below them
-    #[arg(short = 'R', long, requires = "files")]
-    recursive: bool,
-    /// The files are the whole cluster: what is not there is absent
-    #[arg(long, requires = "files")]
-    as_cluster: bool,
+    #[command(flatten)]
+    on: SelectionArgs,
     /// Only these rules, by code or prefix; without it, all warnings and errors
     #[arg(long, value_name = "CODES", value_delimiter = ',')]
     only: Vec<String>,
@@ -122,19 +108,9 @@ impl Args {
         now: jiff::Timestamp,
         other_kind: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Wanted, Failure> {
-        let items = super::words::items(&self.words, other_kind)?;
-        let labels = match &self.selector {
-            Some(text) => parse_selector(text).map_err(|error| Failure::new(error, None))?,
-            None => Vec::new(),
-        };
-        let selection = Selection { scope, items, labels };
+        let selection = self.on.selection(scope, other_kind)?;
         let today = now.to_zoned(jiff::tz::TimeZone::system()).date();
         Ok(Wanted { selection, select: Vec::new(), suppressions: Vec::new(), today })
-    }
-
-    /// Whether single objects are named: `--yes` covers their restarts.
-    fn names_objects(&self) -> bool {
-        self.selector.is_none() && (self.words.len() > 1 || self.words.iter().any(|word| word.contains('/')))
     }
 
     fn check(&self) -> Result<(), Failure> {
@@ -163,5 +139,5 @@ pub fn run(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, 
     if let Some(id) = &args.undo {
         return history::undo(args, id.as_deref(), cli, around);
     }
-    if args.files.is_empty() { live::run(args, cli, around) } else { files::run(args, cli, around) }
+    if args.on.reads_files() { files::run(args, cli, around) } else { live::run(args, cli, around) }
 }

@@ -81,7 +81,7 @@ impl From<NoAnswer> for Stop {
 impl<'a> Session<'a> {
     pub(super) fn new(args: &'a Args, cli: &'a Cli, around: &Surroundings<'_>) -> Self {
         let can_ask = around.terminal.stdin && around.terminal.stderr && !args.yes && !args.only_shows();
-        let restarts_covered = args.restart == Restart::Yes || (args.yes && args.names_objects());
+        let restarts_covered = args.restart == Restart::Yes || (args.yes && args.on.names_objects());
         Self { args, cli, can_ask, all: args.yes, quit: false, restarts_covered }
     }
 
@@ -191,7 +191,7 @@ impl<'a> Session<'a> {
 
     /// Whether standard output is the fixed stream.
     pub(super) fn streams(&self) -> bool {
-        self.args.files.iter().any(|file| file == "-") && !self.args.only_shows()
+        self.args.on.reads_stdin() && !self.args.only_shows()
     }
 
     /// Prints a line about the progress of the run.
