@@ -82,6 +82,11 @@ impl FactSet {
     pub fn is_within(self, other: Self) -> bool {
         self.0 & !other.0 == 0
     }
+
+    /// Whether any of these is also in the other.
+    pub fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
 }
 
 /// Where the answer of a rule can come from: the letters of the catalogue.

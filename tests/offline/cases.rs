@@ -22,8 +22,10 @@ use kubectl_wi::rules::registry;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 struct Case {
     folder: PathBuf,
@@ -86,10 +88,13 @@ impl Case {
         Some((serde_json::to_value(&report).unwrap(), drawn))
     }
 
-    fn run(&self, format: &str) -> String {
+    /// The program's report as JSON and as text, written in one run.
+    fn run(&self) -> (serde_json::Value, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let json = folder.path().join("report.json");
         let output = Command::new(env!("CARGO_BIN_EXE_kubectl-wi"))
             .args(self.args())
-            .args(["-o", format, "--color", "never"])
+            .args(["-o", "text", "--color", "never", "-o", &format!("json={}", json.display())])
             .env("COLUMNS", "100")
             .env("SOURCE_DATE_EPOCH", crate::facts::NOW.to_string())
             .env_remove("KUBECONFIG")
@@ -98,14 +103,15 @@ impl Case {
             .unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(matches!(output.status.code(), Some(0 | 1 | 3)), "{}: {:?} {error}", self.name, output.status);
-        String::from_utf8(output.stdout).unwrap()
+        let json = serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap();
+        (json, String::from_utf8(output.stdout).unwrap())
     }
 
     /// The report as JSON and as text: of the program, or with facts that no manifest holds.
     fn reports(&self) -> (serde_json::Value, String) {
         match std::fs::read_to_string(self.folder.join("facts")) {
             Ok(facts) => crate::facts::run(&self.folder, &facts),
-            Err(_) => (serde_json::from_str(&self.run("json")).unwrap(), self.run("text")),
+            Err(_) => self.run(),
         }
     }
 }
@@ -141,29 +147,43 @@ fn all_codes(report: &serde_json::Value) -> BTreeSet<String> {
     targets.chain(of(&report["findings"])).collect()
 }
 
+/// What is wrong with a case.
+fn faults(case: &Case, update: bool) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let (json, drawn) = case.probe().unwrap_or_else(|| case.reports());
+    let said = all_codes(&json).contains(&case.rule);
+    let kind = case.name.rsplit('/').next().unwrap();
+    if kind.starts_with("fires-") != said || !(kind.starts_with("fires-") || kind.starts_with("quiet-")) {
+        wrong.push(format!("{}: {} says {}", case.name, if said { "it" } else { "nothing" }, case.rule));
+    }
+    let report = format!("{}\n{drawn}", gist(&json));
+    let path = case.folder.join("report.txt");
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    if update {
+        std::fs::write(&path, &report).unwrap();
+    } else if report != expected {
+        let diff = similar::TextDiff::from_lines(&expected, &report);
+        wrong.push(format!("{}\n{}", case.name, diff.unified_diff().header("expected", "now")));
+    }
+    wrong
+}
+
 #[test]
 fn every_case_gives_its_report() {
-    let (mut wrong, update) = (Vec::new(), std::env::var_os("UPDATE_CASES").is_some());
+    let update = std::env::var_os("UPDATE_CASES").is_some();
     let cases = cases();
     assert!(!cases.is_empty());
-    for case in &cases {
-        let (json, drawn) = case.probe().unwrap_or_else(|| case.reports());
-        let said = all_codes(&json).contains(&case.rule);
-        let kind = case.name.rsplit('/').next().unwrap();
-        if kind.starts_with("fires-") != said || !(kind.starts_with("fires-") || kind.starts_with("quiet-")) {
-            wrong.push(format!("{}: {} says {}", case.name, if said { "it" } else { "nothing" }, case.rule));
-        }
-        let report = format!("{}\n{drawn}", gist(&json));
-        let path = case.folder.join("report.txt");
-        let expected = std::fs::read_to_string(&path).unwrap_or_default();
-        if update {
-            std::fs::write(&path, &report).unwrap();
-        } else if report != expected {
-            let diff = similar::TextDiff::from_lines(&expected, &report);
-            wrong.push(format!("{}\n{}", case.name, diff.unified_diff().header("expected", "now")));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let next = AtomicUsize::new(0);
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let wrong: BTreeSet<String> = std::thread::scope(|scope| {
+        let work = || -> Vec<String> {
+            let mine = std::iter::from_fn(|| cases.get(next.fetch_add(1, Ordering::Relaxed)));
+            mine.flat_map(|case| faults(case, update)).collect()
+        };
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    assert!(wrong.is_empty(), "{}", wrong.into_iter().collect::<Vec<_>>().join("\n"));
 }
 
 #[test]
