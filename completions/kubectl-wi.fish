@@ -284,6 +284,8 @@ complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand simulate" -s h -l 
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand explain" -s o -l output -d 'How to print it' -r -f -a "text\t''
 markdown\t''
 json\t''"
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand explain" -l redact -d 'Replace names, hosts and GUIDs of a pasted text by stand-ins; markdown does it unless told no' -r -f -a "yes\t'Always'
+no\t'Never'"
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand explain" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"

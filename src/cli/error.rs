@@ -1,6 +1,6 @@
 //! The one place that turns errors into words: what, why, and the next step.
 
-use crate::manifest::read;
+use crate::manifest::{log, read};
 use crate::report::style::{Style, clean};
 use std::fmt::Write as _;
 
@@ -59,6 +59,12 @@ impl From<std::io::Error> for Failure {
 
 impl From<read::Error> for Failure {
     fn from(error: read::Error) -> Self {
+        Self::new(error.to_string(), error.hint())
+    }
+}
+
+impl From<log::Error> for Failure {
+    fn from(error: log::Error) -> Self {
         Self::new(error.to_string(), error.hint())
     }
 }

@@ -1,7 +1,7 @@
 //! `kubectl wi inspect`.
 
 use super::error::Failure;
-use super::output::{self, Format, Output};
+use super::output::{self, Format, Output, YesNo};
 use super::selection::SelectionArgs;
 use super::suppressions::suppressions;
 use super::terminal::Terminal;
@@ -51,15 +51,6 @@ pub struct Args {
     /// How to print it: text, wide, json, yaml, jsonl, sarif, github, markdown, name; FORMAT=FILE writes to a file; may be repeated
     #[arg(short, long, value_name = "FORMAT[=FILE]", default_value = "text")]
     output: Vec<Output>,
-}
-
-/// `--redact`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum YesNo {
-    /// Always
-    Yes,
-    /// Never
-    No,
 }
 
 /// `--show`

@@ -75,6 +75,15 @@ impl FromStr for Output {
     }
 }
 
+/// `--redact`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum YesNo {
+    /// Always
+    Yes,
+    /// Never
+    No,
+}
+
 /// How an error is told on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Structure {

@@ -3,5 +3,6 @@
 pub mod collect;
 pub mod edit;
 pub mod locate;
+pub mod log;
 pub mod read;
 mod splice;

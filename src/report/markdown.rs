@@ -91,7 +91,7 @@ fn verdict(verdict: Verdict) -> &'static str {
 }
 
 /// Text on one line that is not taken for markup: it comes from a cluster and may hold anything.
-fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         match c {
@@ -107,7 +107,7 @@ fn text(text: &str) -> String {
 }
 
 /// A value in back-ticks.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let plain: String = text.chars().map(|c| if c.is_control() || c == '`' || c == '|' { ' ' } else { c }).collect();
     format!("`{plain}`")
 }

@@ -10,8 +10,10 @@ use crate::inspect::Input;
 use crate::model::finding::{Finding, Operation};
 use crate::model::inventory::Inventory;
 use crate::model::object::ObjectRef;
+use crate::symptoms::{Facts, PastedReport, PastedToken, Symptom};
 use regex::{Captures, Regex};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
@@ -65,6 +67,35 @@ pub fn redact(report: &InspectReport, input: &Input) -> InspectReport {
     let mut report = report.clone();
     redactor.report(&mut report);
     report
+}
+
+/// The explanation of a pasted text with stand-ins.
+pub fn pasted(report: &PastedReport) -> PastedReport {
+    let mut report = report.clone();
+    let symptoms = report.root.iter().chain(&report.others).chain(&report.consequences);
+    let names = symptoms.flat_map(|symptom| {
+        let Facts { namespace, service_account, scope, .. } = &symptom.facts;
+        let named = [namespace, service_account].into_iter().flatten().map(String::as_str);
+        named.chain(scope.iter().flat_map(|scope| named_in(scope)))
+    });
+    let names = names.filter(|name| !PUBLIC_NAMES.contains(name)).map(str::to_owned).collect();
+    let mut redactor = Redactor { names, known: HashMap::new(), counts: HashMap::new() };
+    let PastedReport { verdict: _, root, others, consequences, look: _, next, tokens, notes } = &mut report;
+    root.iter_mut().chain(others).chain(consequences).for_each(|symptom| redactor.symptom(symptom));
+    for PastedToken { issuer, subject, audiences, expires: _, algorithm: _, key_id } in tokens {
+        [issuer, subject, key_id].into_iter().flatten().chain(audiences).for_each(|text| redactor.text(text));
+    }
+    next.iter_mut().chain(notes).for_each(|text| redactor.text(text));
+    report
+}
+
+/// The names in a resource's id: the group, and every second part below the provider.
+fn named_in(id: &str) -> Vec<&str> {
+    let parts: Vec<&str> = id.split('/').collect();
+    let at = |word: &str| parts.iter().position(|part| part.eq_ignore_ascii_case(word));
+    let group = at("resourceGroups").and_then(|at| parts.get(at + 1)).copied();
+    let below = at("providers").map_or(&[][..], |at| parts.get(at + 3..).unwrap_or_default());
+    group.into_iter().chain(below.iter().step_by(2).copied()).filter(|name| !name.is_empty()).collect()
 }
 
 fn names(report: &InspectReport, inventory: &Inventory) -> BTreeSet<String> {
@@ -252,6 +283,39 @@ impl Redactor {
         findings.iter_mut().for_each(|finding| self.finding(finding));
         *place = None;
         fix_arguments.clear();
+    }
+
+    /// Every field that quotes the text; the rest of a symptom is ours.
+    fn symptom(&mut self, symptom: &mut Symptom) {
+        let Facts {
+            aadsts: _,
+            client_id,
+            object_id,
+            tenant,
+            issuer,
+            subject,
+            audience,
+            expected_subject,
+            namespace,
+            service_account,
+            action: _,
+            scope,
+            resource,
+            host,
+            path: _,
+            trace_id,
+            correlation_id,
+        } = &mut symptom.facts;
+        let ids = [client_id, object_id, tenant, trace_id, correlation_id];
+        let names = [issuer, subject, audience, expected_subject, namespace, service_account, scope, resource, host];
+        ids.into_iter().chain(names).flatten().for_each(|text| self.text(text));
+        self.text(&mut symptom.excerpt);
+        symptom.next.iter_mut().for_each(|text| self.text(text));
+        for text in symptom.causes.iter_mut().chain(std::iter::once(&mut symptom.means)) {
+            if let Cow::Owned(text) = text {
+                self.text(text);
+            }
+        }
     }
 
     fn object(&mut self, object: &mut ObjectRef) {

@@ -4,6 +4,7 @@ use super::model::{ErrorReport, InspectReport};
 use crate::fix::report::FixReport;
 use crate::probe::report::ProbeReport;
 use crate::simulate::report::SimulateReport;
+use crate::symptoms::report::Document;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
@@ -16,6 +17,7 @@ pub fn schemas() -> Vec<(&'static str, Value)> {
         ("ProbeReport", generator().into_root_schema_for::<ProbeReport>().to_value()),
         ("FixReport", generator().into_root_schema_for::<FixReport>().to_value()),
         ("SimulateReport", generator().into_root_schema_for::<SimulateReport>().to_value()),
+        ("PastedReport", generator().into_root_schema_for::<Document<'_>>().to_value()),
         ("Error", generator().into_root_schema_for::<ErrorReport>().to_value()),
     ]
 }

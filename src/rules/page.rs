@@ -78,10 +78,15 @@ pub fn markdown(info: &RuleInfo) -> String {
     )
 }
 
-/// The page for a terminal: headings stand out, and code loses its back-ticks where colour shows it.
+/// The page for a terminal.
 pub fn text(info: &RuleInfo, style: Style) -> String {
+    plain(&markdown(info), style)
+}
+
+/// A page in Markdown for a terminal: headings stand out, and code loses its back-ticks where colour shows it.
+pub fn plain(markdown: &str, style: Style) -> String {
     let mut out = String::new();
-    for line in markdown(info).lines() {
+    for line in markdown.lines() {
         let bare = line.trim_start_matches('#').trim_start();
         let bare = bare.replace("**", "").replace('`', "");
         let heading = line.starts_with('#');

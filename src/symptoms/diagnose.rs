@@ -10,12 +10,13 @@ use crate::model::finding::Confidence;
 use crate::text::{Squeezed, clean, mask, pattern};
 use crate::token::jwt::{Jwt, RawToken};
 use regex::bytes::Regex;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
 /// What a pasted text comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// A failure of identity, or behind it.
@@ -31,7 +32,7 @@ pub enum Verdict {
 }
 
 /// A step of the search.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     /// The rule that looks.
@@ -43,7 +44,7 @@ pub struct Step {
 }
 
 /// A token that stood in the text, without anything secret of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PastedToken {
     /// `iss`
@@ -61,7 +62,7 @@ pub struct PastedToken {
 }
 
 /// What was made of a pasted text.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PastedReport {
     /// What it comes to.

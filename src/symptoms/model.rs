@@ -1,11 +1,12 @@
 //! What a failure's own words say, as data.
 
 use crate::model::finding::Confidence;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::borrow::Cow;
 
 /// Where a text comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// A container's log, or a file that a log was saved to.
@@ -33,7 +34,7 @@ pub struct Context<'a> {
 }
 
 /// What kind of failure a text shows, the strongest explanation first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// The identity webhook cannot be called, or refuses a pod.
@@ -74,7 +75,7 @@ impl Kind {
 }
 
 /// The class of a failure that is not about identity (WI807).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// A disk or volume is full, or cannot be attached.
@@ -148,7 +149,7 @@ impl Class {
 }
 
 /// How much a symptom weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Weight {
     /// Known to do no harm, such as an optional read that is denied.
@@ -160,7 +161,7 @@ pub enum Weight {
 }
 
 /// Where in the text a symptom stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Place {
     /// Line, from 1.
     pub line: u64,
@@ -170,7 +171,7 @@ pub struct Place {
 }
 
 /// What a text tells about the things that failed. A value is as it stands there, without line breaks.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[serde(default)]
 pub struct Facts {
@@ -228,7 +229,7 @@ pub struct Facts {
 }
 
 /// One failure, however often it was said.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Symptom {
     /// Code: a WI8 symptom, or the rule that the text proves by itself (a webhook that cannot be called is WI302).

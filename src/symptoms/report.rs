@@ -4,14 +4,21 @@ use super::codes;
 use super::diagnose::{PastedReport, PastedToken, Verdict};
 use super::model::{Facts, Symptom};
 use crate::model::finding::Confidence;
+use crate::report::markdown::{code, text as plain};
+use crate::report::model::API_VERSION;
 use crate::report::style::{Style, clean, wrap};
+use crate::rules::page;
+use schemars::JsonSchema;
 use serde::Serialize;
+use std::fmt::Write as _;
 
 /// What `explain -` prints as JSON.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Document<'a> {
+    /// `kubectl-wi/v1`
     api_version: &'static str,
+    /// `PastedReport`
     kind: &'static str,
     /// Code of the root cause.
     root_cause: Option<&'static str>,
@@ -22,7 +29,7 @@ pub struct Document<'a> {
 impl<'a> Document<'a> {
     /// Wraps a report.
     pub fn of(report: &'a PastedReport) -> Self {
-        Self { api_version: "kubectl-wi/v1", kind: "PastedReport", root_cause: report.root_code(), report }
+        Self { api_version: API_VERSION, kind: "PastedReport", root_cause: report.root_code(), report }
     }
 }
 
@@ -78,26 +85,86 @@ pub fn text(report: &PastedReport, style: Style) -> String {
     out
 }
 
-fn headline(out: &mut String, report: &PastedReport, style: Style, width: usize) {
-    let line = match (report.verdict, &report.root) {
+/// What it comes to, in one line.
+fn title(report: &PastedReport) -> String {
+    match (report.verdict, &report.root) {
         (Verdict::Identity, Some(root)) => {
             let cause = root.root_code();
+            if cause == root.code {
+                return format!("{} ({})", root.name, root.code);
+            }
             let proved = root.gives.is_some() && root.confidence != Confidence::Inferred;
             let likely = if proved { "" } else { "probably " };
-            let cause = if cause == root.code {
-                format!("{} ({})", root.name, root.code)
-            } else {
-                format!("{likely}{} ({cause}), seen as {} ({})", codes::name(cause), root.name, root.code)
-            };
-            style.error(&cause)
+            format!("{likely}{} ({cause}), seen as {} ({})", codes::name(cause), root.name, root.code)
         }
         (Verdict::NotIdentity, Some(root)) => {
             let class = root.class.map_or("something else", super::model::Class::sentence);
-            style.info(&format!("not identity: {class} ({} {})", root.name, root.code))
+            format!("not identity: {class} ({} {})", root.name, root.code)
         }
-        (Verdict::Unknown, _) => style.warning("perhaps identity, in words that are not known here"),
+        (Verdict::Unknown, _) => "perhaps identity, in words that are not known here".to_owned(),
         (Verdict::Empty, _) => "nothing to explain".to_owned(),
-        _ => style.good("no failure found"),
+        _ => "no failure found".to_owned(),
+    }
+}
+
+/// The explanation as Markdown, for a ticket.
+pub fn markdown(report: &PastedReport) -> String {
+    let mut out = format!("# {}\n", plain(&title(report)));
+    if let Some(root) = &report.root {
+        let _ = writeln!(
+            out,
+            "\n{}\n\n> {} (line {}{})",
+            plain(&root.means),
+            plain(&root.excerpt),
+            root.first.line,
+            times(root)
+        );
+        let facts = facts_words(&root.facts);
+        if !facts.is_empty() {
+            out.push_str("\n| | |\n|---|---|\n");
+        }
+        for (name, value) in facts {
+            let _ = writeln!(out, "| {name} | {} |", code(value));
+        }
+        list(&mut out, "What causes it", root.causes.iter().map(|cause| plain(cause)));
+    }
+    let link = |name: &str, of: &str| format!("[{name} ({of})]({})", page::url(of));
+    if !report.look.is_empty() {
+        out.push_str("\n## Where to look, in this order\n\n");
+        for (number, step) in report.look.iter().enumerate() {
+            let _ = writeln!(out, "{}. {}: {}", number + 1, link(step.name, step.code), plain(step.question));
+        }
+    }
+    let said = |symptom: &Symptom| {
+        format!("{}{}: {}", link(symptom.name, symptom.code), times(symptom), plain(&symptom.means))
+    };
+    list(&mut out, "It also says", report.others.iter().map(said));
+    list(&mut out, "What follows from it", report.consequences.iter().map(said));
+    list(&mut out, "Tokens in the text", report.tokens.iter().map(|token| plain(&token_words(token))));
+    list(&mut out, "Notes", report.notes.iter().map(|note| plain(note)));
+    if !report.next.is_empty() {
+        let commands = report.next.iter().take(COMMANDS).cloned().collect::<Vec<_>>().join("\n");
+        // A fence that no command can close.
+        let _ = writeln!(out, "\n## Next\n\n~~~~console\n{}\n~~~~", commands.replace("~~~~", "~~~"));
+    }
+    out
+}
+
+fn list(out: &mut String, title: &str, items: impl Iterator<Item = String>) {
+    let items: String = items.map(|item| format!("- {item}\n")).collect();
+    if !items.is_empty() {
+        let _ = write!(out, "\n## {title}\n\n{items}");
+    }
+}
+
+fn headline(out: &mut String, report: &PastedReport, style: Style, width: usize) {
+    let title = title(report);
+    let line = match report.verdict {
+        Verdict::Identity => style.error(&title),
+        Verdict::NotIdentity => style.info(&title),
+        Verdict::Unknown => style.warning(&title),
+        Verdict::Nothing => style.good(&title),
+        Verdict::Empty => title,
     };
     if style.colour {
         out.push_str(&line);

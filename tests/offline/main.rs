@@ -12,6 +12,7 @@ mod client_network;
 mod client_plugin;
 mod client_requests;
 mod client_writes;
+mod explain;
 mod facts;
 mod fake_api;
 mod fix;
