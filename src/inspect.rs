@@ -3,8 +3,8 @@
 //! Pure: whoever calls it has read the objects before, and prints or applies the report afterwards.
 
 use crate::apps::{self, Keep};
+use crate::azure::facts::AzureFacts;
 use crate::chain::compare::Answer;
-use crate::chain::meant::TokenSource;
 use crate::chain::needs::AzureNeeds;
 use crate::chain::select::{Missing, Scope, Selection, select};
 use crate::chain::{Chain, Cluster, Target, history, links};
@@ -15,13 +15,12 @@ use crate::model::finding::{Finding, Fix, Level, Link, SourceLocation};
 use crate::model::inventory::Inventory;
 use crate::model::object::{Meta, ObjectRef, Origin};
 use crate::report::model::{
-    API_VERSION, ClusterReport, IdentityReport, InspectReport, Summary, TargetReport, Unknown, Verdict, WebhookReport,
+    API_VERSION, ClusterReport, InspectReport, Summary, TargetReport, Unknown, Verdict, WebhookReport,
 };
 use crate::rules::decisions::Decisions;
 use crate::rules::suppress::{self, Suppression};
 use crate::rules::tool::InvalidObject;
 use crate::rules::{Reads, loose, registry, relate};
-use crate::webhook::keys;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Everything that was read.
@@ -37,6 +36,8 @@ pub struct Input {
     pub texts: Texts,
     /// What the API server answered to dry runs of pods, by workload.
     pub asked: HashMap<ObjectRef, Fact<Answer>>,
+    /// What Azure said.
+    pub azure: AzureFacts,
 }
 
 /// What the user wants to see.
@@ -95,7 +96,7 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
         .into_iter()
         .map(|target| {
             let asked = input.asked.get(target.object()).map_or(Fact::NotAsked, Fact::as_ref);
-            Chain::new(target, &input.inventory, &input.cluster).with_asked(asked)
+            Chain::new(target, &input.inventory, &input.cluster).with_asked(asked).with_azure(&input.azure)
         })
         .collect();
     let meant: HashSet<&ObjectRef> =
@@ -118,7 +119,7 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
         locate_findings(&mut findings, target, input);
         decisions.apply(&mut findings, Some((chain, &input.inventory)), &mut report.suppressed);
         let links = links::links(chain, &findings);
-        let open = if chain.is_meant() { collect_gaps(chain, wanted, &mut gaps) } else { false };
+        let open = if chain.is_meant() { collect_gaps(chain, input, wanted, &mut gaps) } else { false };
         let verdict = verdict(chain, &findings, open);
         for finding in findings.iter().filter(|finding| is_of_cluster(finding, target)) {
             if !of_cluster.contains_key(&finding.id) {
@@ -127,7 +128,7 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
             }
         }
         findings.retain(|finding| !is_of_cluster(finding, target));
-        let identities = identities(chain);
+        let identities = chain.identities();
         report.targets.push(TargetReport {
             object: target.object().clone(),
             application: chain.application().map(apps::Part::report),
@@ -289,6 +290,7 @@ fn origin_of<'a>(object: &ObjectRef, target: Target<'a>, inventory: &'a Inventor
 /// Notes which facts could not be read, with the rules that needed them; whether there were any.
 fn collect_gaps(
     chain: &Chain<'_>,
+    input: &Input,
     wanted: &Wanted,
     gaps: &mut BTreeMap<(String, String), BTreeSet<&'static str>>,
 ) -> bool {
@@ -297,8 +299,8 @@ fn collect_gaps(
         for read in info.reads {
             if let Some(gap) = chain.gap(*read) {
                 gaps.entry(gap).or_default().insert(info.code);
-                // Events tell of symptoms; a verdict does not hang on them.
-                open |= *read != Reads::Events;
+                // Events tell of symptoms; a verdict does not hang on them, nor on an Azure that was not asked for.
+                open |= *read != Reads::Events && (!read.is_of_azure() || input.azure.is_required());
             }
         }
     }
@@ -314,57 +316,6 @@ fn verdict(chain: &Chain<'_>, findings: &[Finding], open: bool) -> Verdict {
         Some(Level::Warning) => Verdict::Degraded,
         _ => Verdict::Healthy,
     }
-}
-
-fn identities(chain: &Chain<'_>) -> Vec<IdentityReport> {
-    if !chain.is_meant() {
-        return Vec::new();
-    }
-    let annotation = |key: &str| {
-        let account = chain.peek_account()?;
-        account.meta.annotation(key).map(str::to_owned).filter(|value| !value.is_empty())
-    };
-    let (client_id, from) = match chain.client_id_of_application() {
-        Some(id) => (Some(id), "application"),
-        None => (annotation(keys::CLIENT_ID), "webhook"),
-    };
-    let source = match chain.token_source() {
-        TokenSource::Injected | TokenSource::OtherCredential => from,
-        TokenSource::Projected => "projected",
-        TokenSource::Csi => "csi",
-        TokenSource::TokenRequest => "token-request",
-    };
-    let webhook_tenant = || match &chain.webhook() {
-        Fact::Known(webhook) => webhook.settings.tenant_id.clone(),
-        _ => None,
-    };
-    let tenant_id = annotation(keys::TENANT_ID).or_else(webhook_tenant);
-    let issuer = chain.cluster().issuer.known().cloned();
-    let audience = chain.audience();
-    let own: Vec<IdentityReport> = chain
-        .applications()
-        .iter()
-        .flat_map(|part| part.application.identities(part))
-        .map(|own| IdentityReport {
-            client_id: own.client_id.or_else(|| client_id.clone()),
-            tenant_id: own.tenant_id.or_else(|| tenant_id.clone()),
-            issuer: issuer.clone(),
-            subject: Some(own.subject.unwrap_or_else(|| chain.subject())),
-            audience: Some(audience.clone()),
-            source: own.source,
-        })
-        .collect();
-    if !own.is_empty() {
-        return own;
-    }
-    vec![IdentityReport {
-        client_id,
-        tenant_id,
-        issuer,
-        subject: Some(chain.subject()),
-        audience: Some(audience),
-        source,
-    }]
 }
 
 fn place(target: Target<'_>) -> Option<String> {

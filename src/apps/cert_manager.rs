@@ -7,7 +7,7 @@ use super::config;
 use super::marks::{Marks, Sighting, Signs};
 use super::message::classify;
 use super::version::{Chart, Version};
-use super::{Application, Keep, Need, OwnIdentity, Part, RoleNeed, custom, has_proxy, parts_of};
+use super::{Application, Keep, NamedResource, Need, OwnIdentity, Part, RoleNeed, custom, has_proxy, parts_of};
 use crate::chain::Chain;
 use crate::model::finding::{Change, Fix, FixKind, Level, Link, Operation};
 use crate::model::inventory::{Inventory, RawObject};
@@ -184,6 +184,7 @@ impl Application for CertManager {
                 scope: format!("the DNS zone {}", solver.text("/hostedZoneName").unwrap_or_default()),
                 why: "writing the challenge's TXT record",
                 or: &["Contributor"],
+                on: zone_of(solver).into_iter().collect(),
             };
             if !roles.contains(&need) && part.component == CONTROLLER {
                 roles.push(need);
@@ -215,6 +216,16 @@ fn challenge(inventory: &Inventory) -> Option<String> {
     inventory.others_of("Challenge").find_map(|challenge| {
         let text = custom::filled(challenge, "/status/reason")?;
         classify(text).filter(|meaning| meaning.class.is_about_identity()).map(|_| text.to_owned())
+    })
+}
+
+/// The DNS zone that a solver writes to.
+fn zone_of(solver: &Solver<'_>) -> Option<NamedResource> {
+    let field = |pointer| solver.text(pointer).map(str::to_owned);
+    Some(NamedResource {
+        group: field("/resourceGroupName"),
+        subscription: field("/subscriptionID"),
+        ..NamedResource::named("Microsoft.Network/dnsZones", solver.text("/hostedZoneName"))?
     })
 }
 

@@ -84,12 +84,14 @@ impl Application for ExternalDns {
                 scope: "the DNS zone".to_owned(),
                 why: "writing records",
                 or: &["Contributor"],
+                on: Vec::new(),
             },
             RoleNeed {
                 role: "Reader",
                 scope: "the resource group of the DNS zone".to_owned(),
                 why: "listing zones",
                 or: &["Contributor", "DNS Zone Contributor"],
+                on: Vec::new(),
             },
         ]
     }

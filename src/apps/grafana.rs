@@ -49,6 +49,7 @@ fn role() -> Vec<RoleNeed> {
         scope: "the storage account".to_owned(),
         why: "reading and writing blocks",
         or: &["Storage Blob Data Owner"],
+        on: Vec::new(),
     }]
 }
 

@@ -92,6 +92,7 @@ impl Application for Loki {
             scope: "the storage account of Loki".to_owned(),
             why: "reading and writing chunks",
             or: &["Storage Blob Data Owner"],
+            on: Vec::new(),
         }]
     }
 

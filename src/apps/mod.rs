@@ -374,6 +374,35 @@ pub struct RoleNeed {
     pub why: &'static str,
     /// Other roles that serve as well.
     pub or: &'static [&'static str],
+    /// The resources, where the settings name them.
+    pub on: Vec<NamedResource>,
+}
+
+/// A resource of Azure as settings name it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NamedResource {
+    /// Its type, such as `Microsoft.Storage/storageAccounts`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Its resource group, where that is said.
+    pub group: Option<String>,
+    /// Its subscription, where that is said.
+    pub subscription: Option<String>,
+}
+
+impl NamedResource {
+    /// A resource of which only the name is known.
+    pub fn named(kind: &'static str, name: Option<&str>) -> Option<Self> {
+        let name = name.map(str::trim).filter(|name| !name.is_empty() && *name != "?")?.to_owned();
+        Some(Self { kind, name, group: None, subscription: None })
+    }
+
+    /// A resource whose name, group and subscription stand in fields of a custom resource.
+    pub fn of(kind: &'static str, resource: &RawObject, name: &str, group: &str, subscription: &str) -> Option<Self> {
+        let field = |pointer| custom::filled(resource, pointer).map(str::to_owned);
+        Some(Self { group: field(group), subscription: field(subscription), ..Self::named(kind, custom::filled(resource, name))? })
+    }
 }
 
 /// Whether the webhook puts its proxy into the pods, which stands in for an SDK that knows no workload identity. The

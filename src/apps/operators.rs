@@ -40,6 +40,7 @@ fn contributor() -> Vec<RoleNeed> {
         scope: "the subscription or resource groups that it manages".to_owned(),
         why: "creating and changing resources",
         or: &["Owner"],
+        on: Vec::new(),
     }]
 }
 

@@ -158,6 +158,7 @@ impl Application for Prometheus {
             scope: "the data collection rule".to_owned(),
             why: "writing metrics",
             or: &[],
+            on: Vec::new(),
         };
         if writes { vec![role] } else { Vec::new() }
     }

@@ -4,7 +4,7 @@
 //! Sources: Azure/secrets-store-csi-driver-provider-azure, its documentation and issues 445, 1022, 1284 and 1290.
 
 use super::marks::{Marks, Sighting};
-use super::{Application, Need, OwnIdentity, Part, RoleNeed, custom};
+use super::{Application, NamedResource, Need, OwnIdentity, Part, RoleNeed, custom};
 use crate::chain::Chain;
 use crate::chain::meant::{Reason, TokenSource};
 use crate::chain::near::is_guid;
@@ -137,6 +137,7 @@ impl Application for SecretsStore {
                 scope: format!("the key vault {vault}"),
                 why: "reading the objects of the class",
                 or: &["Key Vault Secrets Officer", "Key Vault Administrator", "Key Vault Certificate User"],
+                on: NamedResource::named("Microsoft.KeyVault/vaults", Some(vault)).into_iter().collect(),
             })
             .collect()
     }

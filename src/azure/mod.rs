@@ -5,6 +5,7 @@
 //! else still works. Writes answer with a [`Result`]. [`compare`] and [`declared`] are pure.
 
 mod arm;
+pub mod ask;
 mod authority;
 mod cloud;
 mod clusters;
@@ -16,6 +17,7 @@ mod endpoints;
 mod error;
 mod error_body;
 mod exchange;
+pub mod facts;
 mod foreign;
 mod graph;
 mod guid;
@@ -264,6 +266,26 @@ impl Azure {
     /// One identity. `Absent` where it does not exist, or its group or subscription does not.
     pub async fn identity(&self, id: &ResourceId) -> Fact<Identity> {
         fact(self.inner.store.get(id).await)
+    }
+
+    /// The identity that a text means which is no client id: its ARM id, or the name of exactly one that Resource Graph
+    /// knows. `NotAsked` where nothing tells which one is meant.
+    pub async fn identity_named(&self, text: &str) -> Fact<Identity> {
+        if let Ok(id) = ResourceId::parse(text) {
+            return if id.is_user_assigned_identity() { self.identity(&id).await } else { Fact::NotAsked };
+        }
+        let rows = match self.narrowed().await {
+            Ok(scope) => self.inner.resource_graph.identities_named(text, &scope).await,
+            Err(error) => Err(error),
+        };
+        match rows.as_deref() {
+            Ok([row]) => match ResourceId::parse(&row.id) {
+                Ok(id) => self.identity(&id).await,
+                Err(_) => Fact::NotAsked,
+            },
+            Ok(_) => Fact::NotAsked,
+            Err(error) => error.to_fact(),
+        }
     }
 
     /// The federated credentials of an identity.

@@ -79,17 +79,15 @@ impl ResourceGraph {
     ) -> Result<Vec<IdentityRow>, Error> {
         let mut rows = Vec::new();
         for ids in ids.chunks(IDS) {
-            let query = format!(
-                "resources | where type =~ 'microsoft.managedidentity/userassignedidentities' \
-                 | where properties.{} {} \
-                 | project id, name, location, resourceGroup, subscriptionId, tenantId, \
-                 clientId = tostring(properties.clientId), principalId = tostring(properties.principalId)",
-                by.field(),
-                one_of(ids)
-            );
+            let query = identity_query(&format!("properties.{} {}", by.field(), one_of(ids)));
             rows.extend(self.ask(&query, subscriptions).await?);
         }
         Ok(rows)
+    }
+
+    /// User-assigned identities of this name, without regard to case.
+    pub(crate) async fn identities_named(&self, name: &str, subscriptions: &[Guid]) -> Result<Vec<IdentityRow>, Error> {
+        self.ask(&identity_query(&format!("name =~ '{}'", literal(name)?)), subscriptions).await
     }
 
     /// Managed clusters with this issuer, a trailing slash more or less, or with this API server.
@@ -170,6 +168,15 @@ impl ResourceGraph {
             body["options"]["$skipToken"] = Value::from(token);
         }
     }
+}
+
+fn identity_query(condition: &str) -> String {
+    format!(
+        "resources | where type =~ 'microsoft.managedidentity/userassignedidentities' \
+         | where {condition} \
+         | project id, name, location, resourceGroup, subscriptionId, tenantId, \
+         clientId = tostring(properties.clientId), principalId = tostring(properties.principalId)"
+    )
 }
 
 /// What an identity is looked for by.

@@ -1,6 +1,6 @@
 //! The links of a chain as a reader sees them: one line each, with what is known of it.
 
-use super::{Chain, Target};
+use super::{Chain, Target, azure_links};
 use crate::model::fact::Fact;
 use crate::model::finding::{Finding, Level, Link};
 use crate::model::workload::Pod;
@@ -60,9 +60,10 @@ fn describe(chain: &Chain<'_>, link: Link) -> Option<(LinkState, String)> {
         Link::PodTemplate => chain.workload().map(|_| template(chain)),
         Link::Pod => chain.workload().filter(|_| chain.is_live() || has_pods(chain)).map(|_| pods(chain)),
         Link::Token => Some(token(chain)),
-        Link::FederatedCredential => Some((LinkState::Skipped, "not checked: Azure was not asked".to_owned())),
+        Link::FederatedCredential => Some(azure_links::credential(chain)),
+        Link::Identity => azure_links::identity(chain),
+        Link::Role => azure_links::role(chain),
         Link::Application => application(chain),
-        Link::Identity | Link::Role => None,
     }
 }
 

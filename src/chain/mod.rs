@@ -3,6 +3,8 @@
 //! A [`Chain`] is what rules read. Its methods note which facts were read, so that a test can hold every rule to the
 //! facts that it declares, and so that a fact that is missing can be named together with the rules that needed it.
 
+pub mod azure;
+mod azure_links;
 pub mod cluster;
 pub mod compare;
 pub mod containers;
@@ -21,6 +23,7 @@ pub mod select;
 pub use cluster::{Cluster, cluster_from};
 
 use crate::apps::{self, Part};
+use crate::azure::facts::AzureFacts;
 use crate::model::event::Event;
 use crate::model::fact::Fact;
 use crate::model::finding::pointer_token;
@@ -75,6 +78,7 @@ pub struct Chain<'a> {
     applications: OnceCell<Vec<Part<'a>>>,
     asked: Fact<&'a Answer>,
     probe: Option<&'a ProbeFacts>,
+    azure: Option<&'a AzureFacts>,
 }
 
 impl<'a> Chain<'a> {
@@ -90,6 +94,7 @@ impl<'a> Chain<'a> {
             applications: OnceCell::new(),
             asked: Fact::NotAsked,
             probe: None,
+            azure: None,
         }
     }
 
@@ -477,6 +482,7 @@ impl<'a> Chain<'a> {
                 let Some((why, what)) = unread.into_iter().find(|(why, _)| why.is_some()) else { return None };
                 (what, why)
             }
+            Reads::Identity | Reads::Credentials | Reads::Roles | Reads::ManagedCluster => return self.azure_gap(read),
             Reads::Template | Reads::Workloads | Reads::Objects | Reads::Probe | Reads::Exchange => return None,
         };
         Some((what, why?))

@@ -1,5 +1,6 @@
 //! `kubectl wi inspect`.
 
+use super::azure_flags::{AzureFlags, AzureMode};
 use super::error::Failure;
 use super::output::{self, Format, Output, YesNo};
 use super::selection::SelectionArgs;
@@ -33,6 +34,11 @@ pub struct Args {
     /// How long reading the cluster may take in all
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "30s")]
     timeout: Duration,
+    /// Ask Azure about credentials, identities and roles; auto, the default for single objects of a cluster, uses a login that is there
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "yes", value_name = "auto|yes|no")]
+    azure: Option<AzureMode>,
+    #[command(flatten)]
+    azure_flags: AzureFlags,
     /// Only these rules, by code or prefix
     #[arg(long, value_name = "CODES", value_delimiter = ',')]
     select: Vec<String>,
@@ -128,7 +134,7 @@ fn files(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Input
     let namespace = cli.kubectl.namespace();
     let mut collector = Collector::new(namespace.unwrap_or("default"));
     let texts = read::read(&args.on.paths(), around.stdin, &mut collector)?;
-    let input = collector.finish(texts, args.on.as_cluster, args.issuer.as_deref(), Some(around.now));
+    let mut input = collector.finish(texts, args.on.as_cluster, args.issuer.as_deref(), Some(around.now));
     if input.inventory.is_empty()
         && let Some(problem) = input.problems.first()
     {
@@ -141,6 +147,13 @@ fn files(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Input
     }
     let scope = args.on.scope_in_files(namespace);
     let wanted = wanted(args, scope, around, &|word| input.inventory.kind_named(word))?;
+    let mode = AzureMode::of(args.azure, false);
+    if mode != AzureMode::No {
+        input.azure = live::block_on(async {
+            let login = args.azure_flags.login(mode, args.timeout).await?;
+            Ok(login.ask(&input, &wanted.selection, around.stderr).await)
+        })?;
+    }
     Ok((input, wanted))
 }
 
@@ -158,8 +171,14 @@ fn cluster(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Inp
             issuer: args.issuer.clone(),
             progress: Progress::default(),
         };
+        let mode = AzureMode::of(args.azure, args.on.names_objects() && !args.on.all_namespaces);
         let reading = Box::pin(collect(&client, &request));
-        let input = live::watched(reading, &request.progress, &client, around.terminal.stderr, around.stderr).await?;
+        let (input, login) = tokio::join!(
+            live::watched(reading, &request.progress, &client, around.terminal.stderr, around.stderr),
+            args.azure_flags.login(mode, args.timeout),
+        );
+        let mut input = input?;
+        input.azure = login?.ask(&input, &wanted.selection, around.stderr).await;
         live::tell(&client, cli, around);
         Ok((input, wanted))
     })

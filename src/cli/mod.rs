@@ -1,5 +1,6 @@
 //! The command line: parses, wires, prints; knows nothing of identity.
 
+pub mod azure_flags;
 mod complete;
 pub mod completion;
 pub mod error;

@@ -53,9 +53,22 @@ pub enum Reads {
     Probe,
     /// What Entra said to a token.
     Exchange,
+    /// Who a client id is, by Azure.
+    Identity,
+    /// The federated credentials of an identity.
+    Credentials,
+    /// The role assignments of an identity.
+    Roles,
+    /// The AKS resource of the cluster, and its extension for Service Connector.
+    ManagedCluster,
 }
 
 impl Reads {
+    /// Whether Azure has to be asked for it.
+    pub fn is_of_azure(self) -> bool {
+        matches!(self, Self::Identity | Self::Credentials | Self::Roles | Self::ManagedCluster)
+    }
+
     /// The bit that stands for it in a [`FactSet`].
     fn bit(self) -> u32 {
         1 << self as u32

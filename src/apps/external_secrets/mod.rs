@@ -8,7 +8,7 @@ pub mod store;
 
 use super::marks::{Marks, Sighting, Signs};
 use super::version::{Chart, Version};
-use super::{Application, Defect, First, Keep, Need, OwnIdentity, Part, RoleNeed, custom, parts_of};
+use super::{Application, Defect, First, Keep, NamedResource, Need, OwnIdentity, Part, RoleNeed, custom, parts_of};
 use crate::model::finding::Level;
 use crate::model::inventory::{Inventory, RawObject};
 use crate::model::workload::Workload;
@@ -170,6 +170,7 @@ impl Application for ExternalSecrets {
                     .to_owned(),
                 why: "reading secrets",
                 or: &["Key Vault Secrets Officer", "Key Vault Administrator"],
+                on: vault_of(store.resource).into_iter().collect(),
             };
             if !roles.contains(&need) {
                 roles.push(need);
@@ -228,4 +229,11 @@ fn store_of<'a>(resource: &'a RawObject, inventory: &'a Inventory) -> Option<Sto
     let kind = custom::filled(resource, &format!("{reference}/kind")).unwrap_or("SecretStore");
     let namespace = (kind == "SecretStore").then(|| resource.meta.namespace());
     inventory.other(kind, namespace, name).known().and_then(|store| Store::read(store))
+}
+
+/// The key vault of a store: the first label of its address.
+fn vault_of(store: &RawObject) -> Option<NamedResource> {
+    let address = custom::filled(store, "/spec/provider/azurekv/vaultUrl")?;
+    let host = address.strip_prefix("https://")?;
+    NamedResource::named("Microsoft.KeyVault/vaults", host.split('.').next())
 }

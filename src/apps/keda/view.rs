@@ -1,6 +1,6 @@
 //! What KEDA's custom resources say.
 
-use crate::apps::{RoleNeed, custom};
+use crate::apps::{NamedResource, RoleNeed, custom};
 use crate::chain::Chain;
 use crate::model::inventory::{Inventory, RawObject};
 use crate::model::object::ObjectRef;
@@ -173,7 +173,14 @@ fn role_of(trigger: &Trigger<'_>) -> Option<RoleNeed> {
         ),
         _ => return None,
     };
-    Some(RoleNeed { role, scope, why, or })
+    let on = match trigger.kind {
+        "azure-servicebus" => NamedResource::named("Microsoft.ServiceBus/namespaces", Some(text("namespace"))),
+        "azure-queue" | "azure-blob" => {
+            NamedResource::named("Microsoft.Storage/storageAccounts", Some(text("accountName")))
+        }
+        _ => None,
+    };
+    Some(RoleNeed { role, scope, why, or, on: on.into_iter().collect() })
 }
 
 fn authentication(resource: &RawObject) -> Authentication<'_> {

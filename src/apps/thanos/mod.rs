@@ -141,6 +141,7 @@ impl Application for Thanos {
             scope: "the storage account or container of the object store".to_owned(),
             why: "reading and writing blocks",
             or: &["Storage Blob Data Owner"],
+            on: Vec::new(),
         }]
     }
 

@@ -12,7 +12,7 @@ pub mod view;
 
 use super::marks::{Marks, Sighting, Signs};
 use super::version::{Chart, Version};
-use super::{Application, Keep, Need, Part, RoleNeed};
+use super::{Application, Keep, NamedResource, Need, Part, RoleNeed};
 use crate::apps;
 use crate::chain::meant::identity_annotation;
 use crate::model::fact::Fact;
@@ -158,13 +158,27 @@ impl Application for Velero {
         if part.component != SERVER {
             return Vec::new();
         }
+        let view = View::of_namespace(part.inventory, part.namespace());
+        let accounts: Vec<NamedResource> = view
+            .locations
+            .iter()
+            .filter_map(|location| {
+                NamedResource::of(
+                    "Microsoft.Storage/storageAccounts",
+                    location,
+                    "/spec/config/storageAccount",
+                    "/spec/config/resourceGroup",
+                    "/spec/config/subscriptionId",
+                )
+            })
+            .collect();
         let mut roles = vec![RoleNeed {
             role: "Storage Blob Data Contributor",
             scope: "the storage account of each BackupStorageLocation".to_owned(),
             why: "reading and writing backups with useAAD",
             or: &["Storage Blob Data Owner"],
+            on: accounts.clone(),
         }];
-        let view = View::of_namespace(part.inventory, part.namespace());
         if view
             .locations
             .iter()
@@ -175,6 +189,7 @@ impl Application for Velero {
                 scope: "the storage account of each BackupStorageLocation".to_owned(),
                 why: "finding the address of the storage account; not needed where storageAccountURI gives it",
                 or: &["Contributor"],
+                on: accounts,
             });
         }
         if !view.snapshot_locations.is_empty() {
@@ -183,6 +198,7 @@ impl Application for Velero {
                 scope: "the resource groups of the disks and of the snapshots".to_owned(),
                 why: "taking snapshots of disks",
                 or: &["Disk Snapshot Contributor"],
+                on: Vec::new(),
             });
         }
         roles
