@@ -64,6 +64,14 @@ complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -s l -l s
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -s f -l filename -d 'Read manifests instead of a cluster: a file, a directory, or - for standard input; may be repeated' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l issuer -d 'The issuer of the cluster\'s tokens, where it cannot be read' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l timeout -d 'How long reading the cluster may take in all' -r
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l azure -d 'Ask Azure about credentials, identities and roles; auto, the default for single objects of a cluster, uses a login that is there' -r -f -a "auto\t'With a login that is there, for 3 seconds at most'
+yes\t'An answer is needed'
+no\t'Never'"
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l subscription -d 'Only this subscription, by id or name; may be repeated; without it, all that the login sees' -r
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l tenant -d 'The tenant of the login' -r
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l azure-credential -d 'The login: auto, cli (az), env (AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH), workload-identity, azd' -r
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l cloud -d 'Which Azure: public, usgov, china; without it, the one that az is set to' -r
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l arm-endpoint -d 'Azure Resource Manager at another address' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l select -d 'Only these rules, by code or prefix' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l ignore -d 'Not these rules, by code or prefix' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l show -d 'The lowest level to show' -r -f -a "info\t'Everything'

@@ -401,7 +401,11 @@ impl NamedResource {
     /// A resource whose name, group and subscription stand in fields of a custom resource.
     pub fn of(kind: &'static str, resource: &RawObject, name: &str, group: &str, subscription: &str) -> Option<Self> {
         let field = |pointer| custom::filled(resource, pointer).map(str::to_owned);
-        Some(Self { group: field(group), subscription: field(subscription), ..Self::named(kind, custom::filled(resource, name))? })
+        Some(Self {
+            group: field(group),
+            subscription: field(subscription),
+            ..Self::named(kind, custom::filled(resource, name))?
+        })
     }
 }
 

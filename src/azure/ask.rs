@@ -72,9 +72,8 @@ impl Questions {
             }
         }
         let roles = chain.peek_applications().iter().flat_map(|part| part.application.roles(part));
-        self.subscriptions.extend(
-            roles.flat_map(|role| role.on).filter_map(|resource| Guid::parse(&resource.subscription?)),
-        );
+        self.subscriptions
+            .extend(roles.flat_map(|role| role.on).filter_map(|resource| Guid::parse(&resource.subscription?)));
     }
 
     /// Whether nothing is asked about any identity.
@@ -97,7 +96,9 @@ fn uses_connector(input: &Input) -> bool {
         || input.inventory.workloads().iter().any(|workload| workload.meta.namespace() == "sc-system")
         || input.inventory.pods().iter().any(|pod| pod.meta.namespace() == "sc-system")
         || input.inventory.workloads().iter().any(|workload| {
-            apps::recognise(workload, &input.inventory).iter().any(|part| part.application.name() == "service-connector")
+            apps::recognise(workload, &input.inventory)
+                .iter()
+                .any(|part| part.application.name() == "service-connector")
                 || workload.account().starts_with("sc-account-")
         })
 }
@@ -221,4 +222,3 @@ async fn named(azure: &Azure, questions: &Questions, limit: &Limit) -> BTreeMap<
         .collect()
         .await
 }
-

@@ -3,7 +3,9 @@
 use super::Chain;
 use super::meant::TokenSource;
 use crate::azure::facts::{self, AzureFacts, IdentityFacts};
-use crate::azure::{Discovered, FederatedCredential, Guid, IDENTITY_BINDING_AUDIENCE, ManagedCluster, declared::Declared};
+use crate::azure::{
+    Discovered, FederatedCredential, Guid, IDENTITY_BINDING_AUDIENCE, ManagedCluster, declared::Declared,
+};
 use crate::model::fact::Fact;
 use crate::report::model::IdentityReport;
 use crate::rules::Reads;
@@ -128,7 +130,9 @@ impl<'a> Chain<'a> {
                 },
                 Reads::Credentials => {
                     let why = match &identity.discovered {
-                        Discovered::ForeignApplication { .. } => Some("its registration is in another tenant".to_owned()),
+                        Discovered::ForeignApplication { .. } => {
+                            Some("its registration is in another tenant".to_owned())
+                        }
                         _ => identity.credentials.why(),
                     };
                     (format!("federated credentials of {name}"), why)

@@ -111,7 +111,8 @@ pub(super) fn role(chain: &Chain<'_>) -> Option<(LinkState, String)> {
     let mut names: Vec<String> = Vec::new();
     for assignments in answers.iter().filter_map(|(_, roles)| roles.known()) {
         for assignment in &assignments.list {
-            let role = assignments.definitions.get(&assignment.role).map_or("a role that could not be read", |r| &r.name);
+            let role =
+                assignments.definitions.get(&assignment.role).map_or("a role that could not be read", |r| &r.name);
             let line = format!("{role} at {}", short(&assignment.scope));
             if !names.contains(&line) {
                 names.push(line);

@@ -89,15 +89,6 @@ impl AzureFlags {
         }
     }
 
-    /// The same with another endpoint where none was given.
-    pub(crate) fn or_endpoint(&self, endpoint: Option<&str>) -> Self {
-        let mut flags = self.clone();
-        if flags.arm_endpoint.is_none() && flags.cloud.is_none() {
-            flags.arm_endpoint = endpoint.map(str::to_owned);
-        }
-        flags
-    }
-
     /// Logs in, as far as the mode wants it. `within` is the time for all of Azure where it was asked for.
     ///
     /// # Errors
