@@ -69,7 +69,7 @@ yes\t'An answer is needed'
 no\t'Never'"
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l subscription -d 'Only this subscription, by id or name; may be repeated; without it, all that the login sees' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l tenant -d 'The tenant of the login' -r
-complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l azure-credential -d 'The login: auto, cli (az), env (AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH), workload-identity, azd' -r
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l azure-credential -d 'The login: auto, cli (az), env (a service principal in the environment), workload-identity, azd' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l cloud -d 'Which Azure: public, usgov, china; without it, the one that az is set to' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l arm-endpoint -d 'Azure Resource Manager at another address' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l select -d 'Only these rules, by code or prefix' -r

@@ -72,7 +72,7 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-wi' -ScriptBlock {
             [CompletionResult]::new('--azure', '--azure', [CompletionResultType]::ParameterName, 'Ask Azure about credentials, identities and roles; auto, the default for single objects of a cluster, uses a login that is there')
             [CompletionResult]::new('--subscription', '--subscription', [CompletionResultType]::ParameterName, 'Only this subscription, by id or name; may be repeated; without it, all that the login sees')
             [CompletionResult]::new('--tenant', '--tenant', [CompletionResultType]::ParameterName, 'The tenant of the login')
-            [CompletionResult]::new('--azure-credential', '--azure-credential', [CompletionResultType]::ParameterName, 'The login: auto, cli (az), env (AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH), workload-identity, azd')
+            [CompletionResult]::new('--azure-credential', '--azure-credential', [CompletionResultType]::ParameterName, 'The login: auto, cli (az), env (a service principal in the environment), workload-identity, azd')
             [CompletionResult]::new('--cloud', '--cloud', [CompletionResultType]::ParameterName, 'Which Azure: public, usgov, china; without it, the one that az is set to')
             [CompletionResult]::new('--arm-endpoint', '--arm-endpoint', [CompletionResultType]::ParameterName, 'Azure Resource Manager at another address')
             [CompletionResult]::new('--select', '--select', [CompletionResultType]::ParameterName, 'Only these rules, by code or prefix')

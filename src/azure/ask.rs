@@ -141,13 +141,10 @@ async fn identities(
     limit: &Limit,
 ) -> (BTreeMap<Guid, IdentityFacts>, super::Searched) {
     let clients: Vec<Guid> = questions.clients.iter().copied().collect();
-    let mut discovery = match tokio::time::timeout_at(limit.until, azure.discover(&clients)).await {
-        Ok(discovery) => discovery,
-        Err(_) => {
-            let searched = super::Searched { directory: Fact::Failed(limit.said.clone()), ..Default::default() };
-            let none = clients.iter().map(|client| (*client, IdentityFacts::default())).collect();
-            return (none, searched);
-        }
+    let Ok(mut discovery) = tokio::time::timeout_at(limit.until, azure.discover(&clients)).await else {
+        let searched = super::Searched { directory: Fact::Failed(limit.said.clone()), ..Default::default() };
+        let none = clients.iter().map(|client| (*client, IdentityFacts::default())).collect();
+        return (none, searched);
     };
     let searched = std::mem::take(&mut discovery.searched);
     let named = match tokio::time::timeout_at(limit.until, azure.narrowed()).await {

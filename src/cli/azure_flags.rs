@@ -27,7 +27,7 @@ pub struct AzureFlags {
     /// The tenant of the login
     #[arg(long, value_name = "ID")]
     tenant: Option<String>,
-    /// The login: auto, cli (az), env (AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH), workload-identity, azd
+    /// The login: auto, cli (az), env (a service principal in the environment), workload-identity, azd
     #[arg(long, value_name = "LOGIN", default_value = "auto")]
     azure_credential: CredentialKind,
     /// Which Azure: public, usgov, china; without it, the one that az is set to
