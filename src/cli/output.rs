@@ -44,6 +44,11 @@ impl Format {
         ("markdown", Self::Markdown),
         ("name", Self::Name),
     ];
+
+    /// The word that asks for it.
+    pub fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(_, format)| *format == self).map_or("text", |(word, _)| word)
+    }
 }
 
 /// Formats that will come; they are refused with one line until they work.

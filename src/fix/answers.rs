@@ -1,9 +1,7 @@
-//! Values that only a person knows: what is asked, what is likely, and what was answered.
+//! Values that only a person knows: what is asked, and what was answered.
 
-use crate::inspect::Input;
 use crate::model::finding::Ask;
 use crate::model::object::ObjectRef;
-use crate::webhook::keys;
 use std::collections::BTreeMap;
 
 /// What was answered so far: by flags, or by a person.
@@ -15,28 +13,22 @@ pub struct Answers {
     pub tenant_id: Option<String>,
     /// `--service-account`
     pub service_account: Option<String>,
+    /// `--container`
+    pub containers: Vec<String>,
     /// What was answered for one object.
     pub given: BTreeMap<(&'static str, ObjectRef), String>,
 }
 
-/// A value that may be the right one, and where it was seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
-    /// The value.
-    pub value: String,
-    /// Where it was seen.
-    pub seen: String,
-}
-
 impl Answers {
-    /// The answer to a question; `None` where it is open.
-    pub fn get(&self, ask: &Ask) -> Option<&str> {
-        let general = match ask {
-            Ask::ClientId(_) => &self.client_id,
-            Ask::TenantId(_) => &self.tenant_id,
-            Ask::ServiceAccount(_) => &self.service_account,
+    /// The answer to a question; `None` where it is open. Several containers are separated by commas.
+    pub fn get(&self, ask: &Ask) -> Option<String> {
+        let general = || match ask {
+            Ask::ClientId(_) => self.client_id.clone(),
+            Ask::TenantId(_) => self.tenant_id.clone(),
+            Ask::ServiceAccount(_) => self.service_account.clone(),
+            Ask::Containers(_) => Some(self.containers.join(",")).filter(|names| !names.is_empty()),
         };
-        self.given.get(&key(ask)).or(general.as_ref()).map(String::as_str)
+        self.given.get(&key(ask)).cloned().or_else(general)
     }
 
     /// Notes an answer.
@@ -55,6 +47,7 @@ pub fn what(ask: &Ask) -> &'static str {
         Ask::ClientId(_) => "client id",
         Ask::TenantId(_) => "tenant id",
         Ask::ServiceAccount(_) => "service account",
+        Ask::Containers(_) => "container that needs identity",
     }
 }
 
@@ -64,14 +57,20 @@ pub fn flag(ask: &Ask) -> &'static str {
         Ask::ClientId(_) => "--client-id",
         Ask::TenantId(_) => "--tenant-id",
         Ask::ServiceAccount(_) => "--service-account",
+        Ask::Containers(_) => "--container",
     }
 }
 
 /// The object that the value is for.
 pub fn object(ask: &Ask) -> &ObjectRef {
     match ask {
-        Ask::ClientId(object) | Ask::TenantId(object) | Ask::ServiceAccount(object) => object,
+        Ask::ClientId(object) | Ask::TenantId(object) | Ask::ServiceAccount(object) | Ask::Containers(object) => object,
     }
+}
+
+/// The names in an answer that may hold several.
+pub fn names(answer: &str) -> Vec<&str> {
+    answer.split([',', ';']).map(str::trim).filter(|name| !name.is_empty()).collect()
 }
 
 /// Whether a text can be the answer; the reason why not is a sentence.
@@ -81,11 +80,26 @@ pub fn check(ask: &Ask, value: &str) -> Result<(), String> {
             "a {} is a GUID such as 3f6c2b1e-9a4d-4c6e-8f0a-2d5b7c9e91d2, and \"{value}\" is none",
             what(ask)
         )),
-        Ask::ServiceAccount(_) if value.is_empty() || value.contains(['/', ' ']) => {
+        Ask::ClientId(_) | Ask::TenantId(_) if value.chars().all(|c| c == '-' || c == '0') => {
+            Err(format!("{value} stands for none; a {} is not all zeros", what(ask)))
+        }
+        // Names of accounts are DNS subdomains, names of containers DNS labels.
+        Ask::ServiceAccount(_) if !is_name(value, 253, true) => {
             Err(format!("\"{value}\" is no name of a service account"))
+        }
+        Ask::Containers(_) if names(value).is_empty() || !names(value).iter().all(|name| is_name(name, 63, false)) => {
+            Err(format!("\"{value}\" is no name of a container"))
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a text is a name as Kubernetes takes it: a DNS label, or several with dots between them.
+fn is_name(text: &str, longest: usize, dots: bool) -> bool {
+    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let label =
+        |label: &str| label.starts_with(edge) && label.ends_with(edge) && label.chars().all(|c| edge(c) || c == '-');
+    text.len() <= longest && if dots { text.split('.').all(label) } else { label(text) }
 }
 
 /// Eight, four, four, four and twelve hexadecimal digits.
@@ -94,56 +108,23 @@ pub fn is_guid(text: &str) -> bool {
     lengths == [8, 4, 4, 4, 12] && text.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
 }
 
-/// What was seen that may be the answer, the likeliest first.
-pub fn candidates(ask: &Ask, input: &Input) -> Vec<Candidate> {
-    let namespace = object(ask).namespace.as_deref().unwrap_or_default();
-    let mut found = Vec::new();
-    match ask {
-        Ask::ClientId(account) => {
-            variables(&mut found, input, account, keys::ENV_CLIENT_ID);
-            annotations(&mut found, input, namespace, keys::CLIENT_ID);
-        }
-        Ask::TenantId(account) => {
-            variables(&mut found, input, account, keys::ENV_TENANT_ID);
-            if let Some(webhook) = input.cluster.webhook.known()
-                && let Some(tenant) = &webhook.settings.tenant_id
-            {
-                found.push(Candidate { value: tenant.clone(), seen: "the identity webhook's tenant".to_owned() });
-            }
-            annotations(&mut found, input, namespace, keys::TENANT_ID);
-        }
-        Ask::ServiceAccount(_) => {
-            let accounts = input.inventory.accounts_in(namespace);
-            found.extend(accounts.filter_map(|account| {
-                let id = account.meta.annotation(keys::CLIENT_ID)?;
-                Some(Candidate { value: account.meta.name().to_owned(), seen: format!("has client id {id}") })
-            }));
-        }
-    }
-    let guids = !matches!(ask, Ask::ServiceAccount(_));
-    let mut seen = std::collections::BTreeSet::new();
-    found.retain(|candidate| (!guids || is_guid(&candidate.value)) && seen.insert(candidate.value.clone()));
-    found
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn variables(found: &mut Vec<Candidate>, input: &Input, account: &ObjectRef, name: &str) {
-    let namespace = account.namespace.as_deref().unwrap_or_default();
-    for workload in input.inventory.workloads_of_account(namespace, &account.name) {
-        for (_, _, container) in workload.template.spec.all_containers() {
-            let Some(value) = container.variable(name).and_then(|variable| variable.literal()) else { continue };
-            let seen = format!("{name} of container {} in {}", container.name, workload.meta.object);
-            found.push(Candidate { value: value.to_owned(), seen });
+    #[test]
+    fn what_cannot_be_an_answer_is_refused() {
+        let object = || ObjectRef::service_account("n", "a");
+        let client = Ask::ClientId(object());
+        assert!(check(&client, "3f6c2b1e-9a4d-4c6e-8f0a-2d5b7c9e91d2").is_ok());
+        for wrong in ["", "velero", "{3f6c2b1e-9a4d-4c6e-8f0a-2d5b7c9e91d2}", "00000000-0000-0000-0000-000000000000"] {
+            assert!(check(&client, wrong).is_err(), "{wrong}");
+            assert!(check(&Ask::TenantId(object()), wrong).is_err(), "{wrong}");
         }
-    }
-}
-
-fn annotations(found: &mut Vec<Candidate>, input: &Input, namespace: &str, key: &str) {
-    let mut all: Vec<_> = input.inventory.accounts().collect();
-    all.sort_by_key(|account| account.meta.namespace() != namespace);
-    for account in all {
-        if let Some(value) = account.meta.annotation(key) {
-            let seen = format!("service account {}", account.meta.object.path());
-            found.push(Candidate { value: value.to_owned(), seen });
+        let (account, containers) = (Ask::ServiceAccount(object()), Ask::Containers(object()));
+        assert!(check(&account, "velero.server-1").is_ok() && check(&containers, "app,side-car").is_ok());
+        for wrong in ["", "a b", "ns/name", "Velero", "-a", "a..b"] {
+            assert!(check(&account, wrong).is_err() && check(&containers, wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -3,7 +3,8 @@
 
 use super::effect::pod_of;
 use super::journal::{self, Journal, Line};
-use super::path::{Edit, apply, drifts, operations};
+use super::operations::operations;
+use super::path::{Edit, apply, drifts};
 use super::plan::{Found, Objects, Outcome, Plan, PlanStep};
 use crate::cluster::resource::{self, ResourceType};
 use crate::cluster::{Client, Error, FIELD_MANAGER, Patch, PatchRequest, Precondition, Right, TypeLookup};

@@ -2,7 +2,7 @@
 
 use super::diff;
 use super::effect::clean_for_creation;
-use super::path::operations;
+use super::operations::operations;
 use super::plan::{Outcome, Plan, PlanStep};
 use crate::model::finding::Operation;
 use crate::model::object::ObjectRef;

@@ -1,7 +1,7 @@
 //! Fixing manifests: in place, and nothing but the lines that have to change.
 
 use super::diff;
-use super::path::operations;
+use super::operations::operations;
 use super::plan::{Found, Objects, Outcome, Plan, PlanStep};
 use crate::inspect::Input;
 use crate::manifest::collect::Collector;

@@ -311,7 +311,7 @@ pub fn find(folder: &Path, id: Option<&str>) -> Result<Run, Error> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::fix::path::differences;
+    use crate::fix::difference::differences;
     use serde_json::json;
 
     #[test]

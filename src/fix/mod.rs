@@ -5,14 +5,21 @@
 
 pub mod answers;
 pub mod apply;
+pub mod candidates;
 pub mod diff;
+pub mod difference;
 pub mod effect;
 pub mod export;
 pub mod files;
 pub mod impact;
 pub mod journal;
+mod making;
+pub mod merge;
+pub mod operations;
 pub mod owner;
 pub mod path;
 pub mod plan;
+pub mod predict;
 pub mod question;
 pub mod report;
+pub mod safety;

@@ -3,7 +3,7 @@
 //! A JSON pointer counts list items, and a list that another person has added to counts differently. So items of the
 //! API's keyed lists are named by their key: `/spec/template/spec/containers[name=app]/env[name=AZURE_CLIENT_ID]`.
 
-use crate::model::finding::{Operation, pointer_token};
+use crate::model::finding::pointer_token;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -97,11 +97,11 @@ impl FieldPath {
     }
 }
 
-fn is_item(item: &Value, key: &str, value: &str) -> bool {
+pub(super) fn is_item(item: &Value, key: &str, value: &str) -> bool {
     item.get(key).is_some_and(|found| text(found).as_deref() == Some(value))
 }
 
-fn text(value: &Value) -> Option<String> {
+pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -110,83 +110,13 @@ fn text(value: &Value) -> Option<String> {
 }
 
 /// The key of a list: the first of [`KEYS`] that every item has, each with a value of its own.
-fn key_of(lists: [&[Value]; 2]) -> Option<&'static str> {
+pub(super) fn key_of(lists: [&[Value]; 2]) -> Option<&'static str> {
     KEYS.iter().copied().find(|key| {
         lists.iter().all(|list| {
             let mut seen = std::collections::BTreeSet::new();
             list.iter().all(|item| item.get(key).and_then(text).is_some_and(|value| seen.insert(value)))
         })
     })
-}
-
-/// The fields in which two objects differ: the deepest ones, so that what others own is left out.
-pub fn differences(before: &Value, after: &Value) -> Vec<Edit> {
-    let mut edits = Vec::new();
-    walk(&mut Vec::new(), Some(before), Some(after), None, &mut edits);
-    edits
-}
-
-fn walk(
-    path: &mut Vec<Step>,
-    before: Option<&Value>,
-    after: Option<&Value>,
-    position: Option<usize>,
-    edits: &mut Vec<Edit>,
-) {
-    if before == after {
-        return;
-    }
-    match (before, after) {
-        (Some(Value::Object(old)), Some(Value::Object(new))) => maps(path, old, new, edits),
-        // A map that is not there yet counts field by field: what others add to it later is theirs.
-        (None | Some(Value::Null), Some(Value::Object(new))) if !new.is_empty() && !in_list(path) => {
-            maps(path, &Map::new(), new, edits);
-        }
-        (Some(Value::Array(old)), Some(Value::Array(new))) if key_of([old, new]).is_some() => {
-            lists(path, old, new, edits);
-        }
-        (None | Some(Value::Null), Some(Value::Array(new))) if key_of([new, &[]]).is_some() && !new.is_empty() => {
-            lists(path, &[], new, edits);
-        }
-        (Some(Value::Array(old)), None) if key_of([old, &[]]).is_some() && !old.is_empty() => {
-            lists(path, old, &[], edits);
-        }
-        _ => {
-            edits.push(Edit {
-                path: FieldPath(path.clone()),
-                before: before.cloned(),
-                after: after.cloned(),
-                position,
-            });
-        }
-    }
-}
-
-fn in_list(path: &[Step]) -> bool {
-    matches!(path.last(), Some(Step::Item { .. }))
-}
-
-fn maps(path: &mut Vec<Step>, old: &Map<String, Value>, new: &Map<String, Value>, edits: &mut Vec<Edit>) {
-    let added = new.keys().filter(|key| !old.contains_key(*key));
-    for key in old.keys().chain(added) {
-        path.push(Step::Field(key.clone()));
-        walk(path, old.get(key), new.get(key), None, edits);
-        path.pop();
-    }
-}
-
-fn lists(path: &mut Vec<Step>, old: &[Value], new: &[Value], edits: &mut Vec<Edit>) {
-    let Some(key) = key_of([old, new]) else { return };
-    let name = |item: &Value| item.get(key).and_then(text).unwrap_or_default();
-    let find = |list: &[Value], value: &str| list.iter().position(|item| is_item(item, key, value));
-    let added = new.iter().map(name).filter(|value| find(old, value).is_none());
-    for value in old.iter().map(name).chain(added.collect::<Vec<_>>()) {
-        let (was, is) = (find(old, &value), find(new, &value));
-        path.push(Step::Item { key: key.to_owned(), value });
-        let position = was.or(is);
-        walk(path, was.map(|at| &old[at]), is.map(|at| &new[at]), position, edits);
-        path.pop();
-    }
 }
 
 /// Makes the edits in an object. Maps and lists on the way are made where they are missing; a map or list of
@@ -292,121 +222,13 @@ fn prune(object: &mut Value, path: &FieldPath) {
     }
 }
 
-/// The operations of RFC 6902 that lead from one object to the other.
-pub fn operations(before: &Value, after: &Value) -> Vec<Operation> {
-    let mut operations = Vec::new();
-    steps(String::new(), before, after, &mut operations);
-    operations
-}
-
-fn steps(pointer: String, before: &Value, after: &Value, out: &mut Vec<Operation>) {
-    if before == after {
-        return;
-    }
-    match (before, after) {
-        (Value::Object(old), Value::Object(new)) => {
-            for (key, value) in old {
-                let path = format!("{pointer}/{}", pointer_token(key));
-                match new.get(key) {
-                    Some(next) => steps(path, value, next, out),
-                    None => out.push(Operation::Remove { path }),
-                }
-            }
-            for (key, value) in new.iter().filter(|(key, _)| !old.contains_key(*key)) {
-                let path = format!("{pointer}/{}", pointer_token(key));
-                out.push(Operation::Add { path, value: value.clone() });
-            }
-        }
-        (Value::Array(old), Value::Array(new)) => match key_of([old, new]) {
-            Some(key) => list_steps(&pointer, old, new, key, out),
-            None => out.push(Operation::Replace { path: pointer, value: after.clone() }),
-        },
-        _ => out.push(Operation::Replace { path: pointer, value: after.clone() }),
-    }
-}
-
-fn list_steps(pointer: &str, old: &[Value], new: &[Value], key: &str, out: &mut Vec<Operation>) {
-    let same = |a: &Value, b: &Value| a.get(key) == b.get(key);
-    let kept: Vec<&Value> = old.iter().filter(|item| new.iter().any(|other| same(item, other))).collect();
-    let order: Vec<&Value> = new.iter().filter(|item| old.iter().any(|other| same(item, other))).collect();
-    if !kept.iter().zip(&order).all(|(a, b)| same(a, b)) {
-        let value = Value::Array(new.to_vec());
-        out.push(Operation::Replace { path: pointer.to_owned(), value });
-        return;
-    }
-    for (at, item) in old.iter().enumerate() {
-        if let Some(next) = new.iter().find(|other| same(item, other)) {
-            steps(format!("{pointer}/{at}"), item, next, out);
-        }
-    }
-    for (at, item) in old.iter().enumerate().rev() {
-        if !new.iter().any(|other| same(item, other)) {
-            out.push(Operation::Remove { path: format!("{pointer}/{at}") });
-        }
-    }
-    for (at, item) in new.iter().enumerate() {
-        if !old.iter().any(|other| same(item, other)) {
-            out.push(Operation::Add { path: format!("{pointer}/{at}"), value: item.clone() });
-        }
-    }
-}
-
-/// Carries out a rule's operations on an object. A map that a rule would add where one has come to be is merged into
-/// it: several fixes may each bring the first label.
-pub fn patched(object: &Value, patch: &[Operation]) -> Result<Value, String> {
-    let mut object = object.clone();
-    for operation in patch {
-        let (path, value) = match operation {
-            Operation::Add { path, value } | Operation::Replace { path, value } => (path, Some(value)),
-            Operation::Remove { path } => (path, None),
-        };
-        let insert = matches!(operation, Operation::Add { .. });
-        change(&mut object, path, value, insert).ok_or_else(|| format!("{path} is not there any more"))?;
-    }
-    Ok(object)
-}
-
-fn change(object: &mut Value, path: &str, value: Option<&Value>, insert: bool) -> Option<()> {
-    let (parent, last) = path.rsplit_once('/')?;
-    let name = last.replace("~1", "/").replace("~0", "~");
-    let place = match object.pointer_mut(parent) {
-        Some(place) if !place.is_null() => place,
-        // `metadata: {}` of a template is left out by the API server: what is below it starts there.
-        _ if insert => {
-            change(object, parent, Some(&Value::Object(Map::new())), true)?;
-            object.pointer_mut(parent)?
-        }
-        _ => return None,
-    };
-    match place {
-        Value::Object(map) => match (value, map.get_mut(&name)) {
-            (None, Some(_)) => map.remove(&name).map(|_| ()),
-            (None, None) => None,
-            (Some(Value::Object(new)), Some(Value::Object(old))) if insert => {
-                old.extend(new.clone());
-                Some(())
-            }
-            (Some(value), _) => {
-                map.insert(name, value.clone());
-                Some(())
-            }
-        },
-        Value::Array(list) => {
-            let at = if name == "-" { list.len() } else { name.parse().ok()? };
-            match value {
-                Some(value) if insert => (at <= list.len()).then(|| list.insert(at, value.clone())),
-                Some(value) => list.get_mut(at).map(|item| *item = value.clone()),
-                None => (at < list.len()).then(|| list.remove(at)).map(|_| ()),
-            }
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::fix::difference::differences;
+    use crate::fix::operations::{operations, patched};
+    use crate::model::finding::Operation;
     use serde_json::json;
 
     fn env(names: &[(&str, &str)]) -> Value {

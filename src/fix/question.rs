@@ -4,10 +4,12 @@
 //! too. On Ctrl-C it restores the terminal's mode and raises the signal; with a handler in place (see
 //! [`Interrupts`]) that comes back as an error, and the cursor, which a list hides, is shown again here.
 
-use super::answers::{self, Candidate};
+use super::answers;
+use super::candidates::Candidate;
 use crate::model::finding::Ask;
+use crate::model::object::ObjectRef;
 use dialoguer::console::Term;
-use dialoguer::{Input, Select};
+use dialoguer::{Input, MultiSelect, Select};
 
 /// What a person says to one change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +75,9 @@ fn reply(text: &str) -> Option<Reply> {
 
 /// Asks for a value, the likeliest ones first; `None` where the person does not know it either.
 pub fn value(ask: &Ask, candidates: &[Candidate]) -> Result<Option<String>, NoAnswer> {
+    if let Ask::Containers(workload) = ask {
+        return containers(workload, candidates);
+    }
     let prompt = format!("{} for {}", answers::what(ask), answers::object(ask));
     if !candidates.is_empty() {
         let mut items: Vec<String> =
@@ -96,6 +101,19 @@ pub fn value(ask: &Ask, candidates: &[Candidate]) -> Result<Option<String>, NoAn
         })
         .interact_text()?;
     Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
+}
+
+/// Asks which containers need identity; nothing is marked beforehand, and none means to leave it.
+fn containers(workload: &ObjectRef, candidates: &[Candidate]) -> Result<Option<String>, NoAnswer> {
+    let items: Vec<String> =
+        candidates.iter().map(|candidate| format!("{}   {}", candidate.value, candidate.seen)).collect();
+    let chosen = MultiSelect::new()
+        .with_prompt(format!("Which containers of {workload} need identity? (space marks, enter ends; none: leave it)"))
+        .items(&items)
+        .interact()?;
+    let names: Vec<&str> =
+        chosen.iter().filter_map(|at| candidates.get(*at)).map(|candidate| candidate.value.as_str()).collect();
+    Ok(Some(names.join(",")).filter(|names| !names.is_empty()))
 }
 
 /// Takes Ctrl-C from here on: it ends what is under way in order, instead of the process at once.

@@ -105,7 +105,7 @@ fn objects(text: &str) -> Vec<(Value, FileOrigin)> {
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::fix::path::operations;
+    use crate::fix::operations::operations;
     use serde_json::json;
 
     const USE: &str = "azure.workload.identity/use";

@@ -136,6 +136,8 @@ pub enum Ask {
     TenantId(ObjectRef),
     /// Which service account the pod template of this workload names.
     ServiceAccount(ObjectRef),
+    /// Which of the containers that this workload tells the webhook to skip need identity.
+    Containers(ObjectRef),
 }
 
 impl Fix {

@@ -6,7 +6,7 @@ mod live;
 mod session;
 
 use super::error::Failure;
-use super::output::Output;
+use super::output::{Format, Output};
 use super::selection::SelectionArgs;
 use super::{Cli, Surroundings};
 use crate::chain::select::Scope;
@@ -15,6 +15,7 @@ use crate::fix::answers;
 use crate::inspect::Wanted;
 use crate::model::finding::Ask;
 use crate::model::object::ObjectRef;
+use crate::rules::registry;
 use std::time::Duration;
 
 /// Arguments of `fix`.
@@ -38,6 +39,9 @@ pub struct Args {
     /// The service account for workloads that name the wrong one
     #[arg(long, value_name = "NAME")]
     service_account: Option<String>,
+    /// Containers that need identity, for workloads that tell the webhook to skip them
+    #[arg(short, long = "container", value_name = "NAME", value_delimiter = ',')]
+    containers: Vec<String>,
     /// Change nothing: `client` only plans, `server` also lets the API server try it
     #[arg(long, value_enum, default_value = "none", value_name = "none|client|server", num_args = 0..=1, require_equals = true, default_missing_value = "client")]
     dry_run: DryRun,
@@ -116,17 +120,35 @@ impl Args {
     fn check(&self) -> Result<(), Failure> {
         let nobody = ObjectRef::new("", "", None, "");
         let values = [
-            (&self.client_id, Ask::ClientId(nobody.clone())),
-            (&self.tenant_id, Ask::TenantId(nobody.clone())),
-            (&self.service_account, Ask::ServiceAccount(nobody)),
+            (self.client_id.as_slice(), Ask::ClientId(nobody.clone())),
+            (self.tenant_id.as_slice(), Ask::TenantId(nobody.clone())),
+            (self.service_account.as_slice(), Ask::ServiceAccount(nobody.clone())),
+            (&self.containers, Ask::Containers(nobody)),
         ];
-        for (value, ask) in values {
-            if let Some(value) = value {
-                let named = |why: String| Failure::new(format!("{}: {why}", answers::flag(&ask)), None);
-                answers::check(&ask, value).map_err(named)?;
-            }
+        for (values, ask) in values {
+            let named = |why: String| Failure::new(format!("{}: {why}", answers::flag(&ask)), None);
+            values.iter().try_for_each(|value| answers::check(&ask, value)).map_err(named)?;
         }
-        Ok(())
+        if let Some(unknown) =
+            self.only.iter().find(|only| !registry::infos().any(|info| registry::matches(only, info.code)))
+        {
+            let text = format!("--only {unknown}: there is no such rule");
+            return Err(Failure::new(text, Some("kubectl wi explain --all lists them".to_owned())));
+        }
+        let made = [Format::Text, Format::Wide, Format::Json, Format::Yaml, Format::Jsonl, Format::Name];
+        match self.output.iter().find(|output| !made.contains(&output.format)) {
+            Some(output) => {
+                let hint = "inspect -f writes what is left in any format".to_owned();
+                Err(Failure::new(
+                    format!(
+                        "fix does not print -o {}: text, wide, json, yaml, jsonl and name are known",
+                        output.format.word()
+                    ),
+                    Some(hint),
+                ))
+            }
+            None => Ok(()),
+        }
     }
 }
 

@@ -4,7 +4,8 @@ use super::{Args, Restart};
 use crate::cli::error::Failure;
 use crate::cli::output::{self, Format};
 use crate::cli::{Cli, Surroundings};
-use crate::fix::answers::{self, Answers};
+use crate::fix::answers::Answers;
+use crate::fix::candidates::{Hint, candidates};
 use crate::fix::plan::{Outcome, Plan, PlanStep, Wishes};
 use crate::fix::question::{self, NoAnswer, Reply};
 use crate::fix::report::{FixReport, draw_left, draw_step};
@@ -18,6 +19,8 @@ use std::io::Write;
 pub(super) struct Session<'a> {
     pub(super) args: &'a Args,
     pub(super) cli: &'a Cli,
+    /// Candidates for what is asked that are known from elsewhere.
+    pub(super) hints: Vec<Hint>,
     /// There is somebody to ask: standard input and standard error are a terminal.
     can_ask: bool,
     /// Yes to everything that follows.
@@ -82,7 +85,7 @@ impl<'a> Session<'a> {
     pub(super) fn new(args: &'a Args, cli: &'a Cli, around: &Surroundings<'_>) -> Self {
         let can_ask = around.terminal.stdin && around.terminal.stderr && !args.yes && !args.only_shows();
         let restarts_covered = args.restart == Restart::Yes || (args.yes && args.on.names_objects());
-        Self { args, cli, can_ask, all: args.yes, quit: false, restarts_covered }
+        Self { args, cli, hints: Vec::new(), can_ask, all: args.yes, quit: false, restarts_covered }
     }
 
     /// Whether changes are made at all: somebody says yes.
@@ -113,6 +116,7 @@ impl<'a> Session<'a> {
                 client_id: self.args.client_id.clone(),
                 tenant_id: self.args.tenant_id.clone(),
                 service_account: self.args.service_account.clone(),
+                containers: self.args.containers.clone(),
                 ..Answers::default()
             },
             now: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
@@ -126,7 +130,7 @@ impl<'a> Session<'a> {
             return Ok(given);
         }
         for (ask, _) in open {
-            if let Some(value) = question::value(ask, &answers::candidates(ask, input))? {
+            if let Some(value) = question::value(ask, &candidates(ask, input, &self.hints))? {
                 wishes.answers.give(ask, value);
                 given = true;
             }

@@ -3,11 +3,11 @@
 use crate::chain::containers::{Need, is_bystander, need};
 use crate::chain::running::is_mutated;
 use crate::chain::{Chain, annotation_path};
-use crate::model::finding::{Fix, FixKind, Level, Link, Operation};
+use crate::model::finding::{Ask, Fix, FixKind, Level, Link, Operation};
 use crate::model::inventory::RawObject;
 use crate::model::pod::Container;
 use crate::model::workload::{Pod, Workload};
-use crate::rules::edit::{and, restart_command, template_fix};
+use crate::rules::edit::{and, arguments, restart_command, template_fix};
 use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
 use crate::webhook::keys;
 use serde_json::Value;
@@ -87,7 +87,7 @@ fn skip_list(chain: &Chain<'_>, workload: &Workload, list: &str, report: &mut Re
             better.contains(&container.name.as_str()) && need(template, at, container) == Need::Certain
         });
         let fix = if needed {
-            Fix::manual("separate the names with ;, without the containers that need identity")
+            which(workload, "separate the names with ;, without the containers that need identity")
         } else {
             template_fix(workload, "separate the names with ;", vec![set(better.join(";"))])
         };
@@ -110,10 +110,16 @@ fn skip_list(chain: &Chain<'_>, workload: &Workload, list: &str, report: &mut Re
         .collect();
     let left = template.spec.containers.iter().any(|c| !names.contains(&c.name.as_str()) && !is_bystander(c));
     let certain: Vec<&str> = needed.iter().filter(|(_, need)| *need == Need::Certain).map(|(name, _)| *name).collect();
-    let skipped = if certain.is_empty() && !left { needed.iter().map(|(name, _)| *name).collect() } else { certain };
+    let guessed = certain.is_empty();
+    let skipped = if guessed && !left { needed.iter().map(|(name, _)| *name).collect() } else { certain };
     if !skipped.is_empty() {
         let rest: Vec<&str> = names.iter().copied().filter(|name| !skipped.contains(name)).collect();
         let (what, verb) = if skipped.len() == 1 { ("container", "needs") } else { ("containers", "need") };
+        let fix = if skipped.len() > 1 && skipped.len() == needed.len() && guessed {
+            which(workload, &format!("take off the list which of {} need identity", and(&skipped)))
+        } else {
+            template_fix(workload, format!("take {} off the list", and(&skipped)), vec![set(rest.join(";"))])
+        };
         report
             .add(
                 &workload.meta.object,
@@ -124,7 +130,7 @@ fn skip_list(chain: &Chain<'_>, workload: &Workload, list: &str, report: &mut Re
                     and(&skipped)
                 ),
             )
-            .fix(template_fix(workload, format!("take {} off the list", and(&skipped)), vec![set(rest.join(";"))]));
+            .fix(fix);
         return;
     }
     // Sidecars that other webhooks add are not in the template.
@@ -154,6 +160,17 @@ fn skip_list(chain: &Chain<'_>, workload: &Workload, list: &str, report: &mut Re
                 vec![set(names.iter().copied().filter(|name| !absent.contains(name)).collect::<Vec<_>>().join(";"))],
             ));
     }
+}
+
+/// A fix that only a person can complete: identity is not given to a container that nobody named.
+fn which(workload: &Workload, summary: &str) -> Fix {
+    let object = &workload.meta.object;
+    if !workload.is_built_in() {
+        return Fix::manual(format!("{summary}, where {object} says what its pods look like"));
+    }
+    Fix::new(FixKind::Restart, summary)
+        .command(format!("kubectl wi fix {} --only WI107 --container NAME", arguments(object)))
+        .ask(Ask::Containers(object.clone()))
 }
 
 fn has_container(pod: &Pod, name: &str) -> bool {

@@ -1,0 +1,52 @@
+//! What will be found once a plan is carried out: the same rules on the objects as they will be.
+
+use super::plan::{Outcome, Plan, Wishes};
+use crate::inspect::Input;
+use crate::model::finding::Finding;
+use crate::model::object::Origin;
+use crate::report::model::InspectReport;
+use std::collections::BTreeSet;
+
+/// The object after the plan, for the prediction: the input as it will be.
+pub fn predicted(input: &Input, plan: &Plan) -> Input {
+    let mut inventory = input.inventory.clone();
+    let made = plan.steps.iter().filter(|step| matches!(step.outcome, Outcome::Planned | Outcome::Applied));
+    for step in made {
+        let origin = step.origin.clone().map_or(Origin::Cluster, Origin::File);
+        let namespace = step.object.namespace.as_deref().unwrap_or_default();
+        // An object that does not fit its kind was refused when it was read.
+        let _ = inventory.add_value(step.desired.clone(), origin, namespace);
+        for object in &step.restarts {
+            inventory.end_pods_of(object);
+        }
+    }
+    let texts = input.texts.clone();
+    let mut cluster = input.cluster.clone();
+    cluster.find(&inventory);
+    if cluster.webhook.known().is_none() {
+        cluster.webhook = input.cluster.webhook.clone();
+    }
+    Input { inventory, cluster, problems: input.problems.clone(), texts, ..Input::default() }
+}
+
+/// The findings that are wanted and still there after the plan. A symptom whose causes are mended goes with them: it
+/// is of the past.
+pub fn left_after<'a>(before: &InspectReport, after: &'a InspectReport, wishes: &Wishes) -> Vec<&'a Finding> {
+    let all =
+        |report: &'a InspectReport| report.targets.iter().flat_map(|target| &target.findings).chain(&report.findings);
+    let still: BTreeSet<&str> = all(after).map(|finding| finding.id.as_str()).collect();
+    let explained: BTreeSet<&str> = before
+        .targets
+        .iter()
+        .flat_map(|target| &target.findings)
+        .chain(&before.findings)
+        .filter(|finding| !finding.blocked_by.is_empty())
+        .filter(|finding| finding.blocked_by.iter().all(|cause| !still.contains(cause.as_str())))
+        .map(|finding| finding.id.as_str())
+        .collect();
+    let mut left: Vec<&Finding> =
+        all(after).filter(|finding| wishes.wants(finding) && !explained.contains(finding.id.as_str())).collect();
+    let mut seen = BTreeSet::new();
+    left.retain(|finding| seen.insert(finding.id.as_str()));
+    left
+}
