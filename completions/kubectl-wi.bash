@@ -590,7 +590,7 @@ _kubectl__wi() {
             return 0
             ;;
         kubectl__subcmd__wi__subcmd__fix)
-            opts="-A -l -R -y -o -f -n -s -v -h --all-namespaces --selector --recursive --as-cluster --only --client-id --tenant-id --service-account --dry-run --diff --yes --restart --live --wait --timeout --export --undo --history --output --filename --color --kubeconfig --context --cluster --user --namespace --as --as-group --as-uid --as-user-extra --server --token --username --password --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --disable-compression --request-timeout --cache-dir --v --help"
+            opts="-A -l -R -c -y -o -f -n -s -v -h --all-namespaces --selector --recursive --as-cluster --only --client-id --tenant-id --service-account --container --dry-run --diff --yes --restart --live --wait --timeout --export --undo --history --output --filename --color --kubeconfig --context --cluster --user --namespace --as --as-group --as-uid --as-user-extra --server --token --username --password --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --disable-compression --request-timeout --cache-dir --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -617,6 +617,14 @@ _kubectl__wi() {
                     return 0
                     ;;
                 --service-account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --container)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

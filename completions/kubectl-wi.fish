@@ -118,6 +118,7 @@ complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l only -d 'O
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l client-id -d 'The client id for accounts that lack one' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l tenant-id -d 'The tenant id for accounts that lack one' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l service-account -d 'The service account for workloads that name the wrong one' -r
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -s c -l container -d 'Containers that need identity, for workloads that tell the webhook to skip them' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l dry-run -d 'Change nothing: `client` only plans, `server` also lets the API server try it' -r -f -a "none\t'Make the changes'
 client\t'Only plan'
 server\t'Let the API server try them'"

@@ -124,6 +124,8 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-wi' -ScriptBlock {
             [CompletionResult]::new('--client-id', '--client-id', [CompletionResultType]::ParameterName, 'The client id for accounts that lack one')
             [CompletionResult]::new('--tenant-id', '--tenant-id', [CompletionResultType]::ParameterName, 'The tenant id for accounts that lack one')
             [CompletionResult]::new('--service-account', '--service-account', [CompletionResultType]::ParameterName, 'The service account for workloads that name the wrong one')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Containers that need identity, for workloads that tell the webhook to skip them')
+            [CompletionResult]::new('--container', '--container', [CompletionResultType]::ParameterName, 'Containers that need identity, for workloads that tell the webhook to skip them')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Change nothing: `client` only plans, `server` also lets the API server try it')
             [CompletionResult]::new('--restart', '--restart', [CompletionResultType]::ParameterName, 'Whether pods may be restarted; with --yes and without single names, only `yes` restarts')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long all of it may take; without it, 30s to read and 5m to wait')

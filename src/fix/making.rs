@@ -4,7 +4,7 @@ use super::answers;
 use super::difference::differences;
 use super::effect::RESTARTED_AT;
 use super::operations::patched;
-use super::path::{FieldPath, Step};
+use super::path::{Edit, FieldPath, Step, apply};
 use super::plan::{Left, Objects, Outcome, Plan, PlanStep, Wishes};
 use super::safety::live_pods;
 use crate::inspect::Input;
@@ -25,6 +25,8 @@ pub(super) struct Making<'a> {
     plan: Plan,
     /// Workloads to restart, with the findings that this mends.
     restarts: BTreeMap<ObjectRef, Vec<String>>,
+    /// Findings that a restart alone mends.
+    later: Vec<Finding>,
 }
 
 /// An object as one fix wants it.
@@ -32,7 +34,7 @@ type Wanted = (ObjectRef, Value);
 
 impl<'a> Making<'a> {
     pub(super) fn new(input: &'a Input, objects: &'a Objects, wishes: &'a Wishes) -> Self {
-        Self { input, objects, wishes, plan: Plan::default(), restarts: BTreeMap::new() }
+        Self { input, objects, wishes, plan: Plan::default(), restarts: BTreeMap::new(), later: Vec::new() }
     }
 
     /// Takes a finding of a target in; `first` where no target before had the same.
@@ -46,6 +48,11 @@ impl<'a> Making<'a> {
 
     /// The plan, with the restarts that are left once every template that changes anyway is known.
     pub(super) fn finish(mut self) -> Plan {
+        for finding in std::mem::take(&mut self.later) {
+            if let Err(why) = self.restart(&finding) {
+                self.plan.left.push(Left { finding, why });
+            }
+        }
         self.add_restarts();
         self.plan
     }
@@ -67,7 +74,10 @@ impl<'a> Making<'a> {
             wanted.extend(self.by_answer(ask, &answer, finding)?);
         }
         if fix.changes.is_empty() && fix.asks.is_empty() {
-            return self.restart(finding, first);
+            if first {
+                self.later.push(finding.clone());
+            }
+            return Ok(());
         }
         let injected = wanted.iter().any(|(object, after)| self.changes_injection(object, after));
         if first {
@@ -83,9 +93,14 @@ impl<'a> Making<'a> {
         Ok(())
     }
 
-    /// A fix that is a restart and nothing else.
-    fn restart(&mut self, finding: &Finding, first: bool) -> Result<(), String> {
+    /// A fix that is a restart and nothing else. It helps where what explains the finding is mended besides.
+    fn restart(&mut self, finding: &Finding) -> Result<(), String> {
         let object = &finding.object;
+        let planned = |id: &String| self.plan.planned.iter().any(|finding| finding.id == *id);
+        if let Some(cause) = finding.blocked_by.iter().find(|id| !planned(id)) {
+            let code = cause.split('-').next().unwrap_or(cause).to_uppercase();
+            return Err(format!("a restart helps once {code} is mended"));
+        }
         if self.objects.get(object).is_some_and(|found| !found.origin.is_cluster()) {
             return Err("pods are restarted on the cluster, not in files".to_owned());
         }
@@ -97,9 +112,7 @@ impl<'a> Making<'a> {
             });
         }
         self.restarts.entry(object.clone()).or_default().push(finding.id.clone());
-        if first {
-            self.plan.planned.push(finding.clone());
-        }
+        self.plan.planned.push(finding.clone());
         Ok(())
     }
 
@@ -243,8 +256,7 @@ fn below_template(object: &ObjectRef, names: &[&str]) -> Vec<String> {
 /// An object with one field set.
 fn set(object: &Value, names: Vec<String>, value: Value) -> Result<Value, String> {
     let path = FieldPath(names.into_iter().map(Step::Field).collect());
-    let edit = super::path::Edit { path, before: None, after: Some(value), position: None };
-    super::path::apply(object, &[edit])
+    apply(object, &[Edit::new(path, None, Some(value))])
 }
 
 fn new_account(object: &ObjectRef, client_id: &str) -> Value {
@@ -268,8 +280,7 @@ fn unskipped(object: &ObjectRef, current: &Value, answer: &str) -> Result<Value,
     }
     let rest: Vec<&str> = skipped.into_iter().filter(|name| !named.contains(name)).collect();
     let after = Some(json!(rest.join(";"))).filter(|_| !rest.is_empty());
-    let edit = super::path::Edit { before: path.get(current).cloned(), path, after, position: None };
-    super::path::apply(current, &[edit])
+    apply(current, &[Edit::new(path.clone(), path.get(current).cloned(), after)])
 }
 
 /// Whether the webhook puts a field that differs into pods: they have to be made anew for it.

@@ -16,18 +16,17 @@ fn steps(pointer: String, before: &Value, after: &Value, out: &mut Vec<Operation
         return;
     }
     match (before, after) {
+        // What is added comes first, so that no map is left empty on the way to another name for its only entry.
         (Value::Object(old), Value::Object(new)) => {
-            for (key, value) in old {
-                let path = format!("{pointer}/{}", pointer_token(key));
-                match new.get(key) {
-                    Some(next) => steps(path, value, next, out),
-                    None => out.push(Operation::Remove { path }),
+            let path = |key: &str| format!("{pointer}/{}", pointer_token(key));
+            for (key, value) in new {
+                match old.get(key) {
+                    Some(before) => steps(path(key), before, value, out),
+                    None => out.push(Operation::Add { path: path(key), value: value.clone() }),
                 }
             }
-            for (key, value) in new.iter().filter(|(key, _)| !old.contains_key(*key)) {
-                let path = format!("{pointer}/{}", pointer_token(key));
-                out.push(Operation::Add { path, value: value.clone() });
-            }
+            let gone = old.keys().filter(|key| !new.contains_key(*key));
+            out.extend(gone.map(|key| Operation::Remove { path: path(key) }));
         }
         (Value::Array(old), Value::Array(new)) => match key_of([old, new]) {
             Some(key) => list_steps(&pointer, old, new, key, out),

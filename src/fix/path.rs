@@ -41,6 +41,21 @@ pub struct Edit {
     /// Where in its list an item stood, so that an undo can put it back there: the order of variables counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<usize>,
+    /// How many of the maps and lists around it are only there because of it, so that an undo takes them away again.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub made: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_none(made: &usize) -> bool {
+    *made == 0
+}
+
+impl Edit {
+    /// A field before and after, in a map that is there.
+    pub fn new(path: FieldPath, before: Option<Value>, after: Option<Value>) -> Self {
+        Self { path, before, after, position: None, made: 0 }
+    }
 }
 
 /// A field that is not as an edit expects it.
@@ -68,11 +83,6 @@ impl fmt::Display for FieldPath {
 }
 
 impl FieldPath {
-    /// The path below which this one stands, with its last step.
-    fn split(&self) -> Option<(&Step, &[Step])> {
-        self.0.split_last()
-    }
-
     /// Whether it is the given field or below it.
     pub fn is_below(&self, names: &[&str]) -> bool {
         names.len() <= self.0.len()
@@ -127,7 +137,7 @@ pub fn apply(object: &Value, edits: &[Edit]) -> Result<Value, String> {
         set(&mut object, &edit.path.0, edit.after.as_ref(), edit.position)
             .map_err(|()| format!("{} is not there any more", edit.path))?;
         if edit.after.is_none() {
-            prune(&mut object, &edit.path);
+            prune(&mut object, &edit.path, edit.made);
         }
     }
     Ok(object)
@@ -210,15 +220,21 @@ fn set(node: &mut Value, path: &[Step], value: Option<&Value>, position: Option<
 /// Fields that go when they are left empty: the API server drops them as well.
 const PRUNED: &[&str] = &["labels", "annotations", "env", "envFrom", "volumes", "volumeMounts", "nodeSelector"];
 
-fn prune(object: &mut Value, path: &FieldPath) {
-    let Some((_, parent)) = path.split() else { return };
-    let Some(Step::Field(name)) = parent.last() else { return };
-    let parent = FieldPath(parent.to_vec());
-    let empty = parent.get(object).is_some_and(|value| {
-        value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
-    });
-    if empty && PRUNED.contains(&name.as_str()) {
-        let _ = set(object, &parent.0, None, None);
+/// Takes away what a removal has left empty: of [`PRUNED`], and as many levels as the edit had made.
+fn prune(object: &mut Value, path: &FieldPath, made: usize) {
+    let mut steps = path.0.as_slice();
+    for level in 0.. {
+        let Some((_, parent)) = steps.split_last() else { return };
+        let pruned = matches!(parent.last(), Some(Step::Field(name)) if PRUNED.contains(&name.as_str()));
+        let around = FieldPath(parent.to_vec());
+        let empty = around.get(object).is_some_and(|value| {
+            value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
+        });
+        if !empty || parent.is_empty() || !(level < made || (level == 0 && pruned)) {
+            return;
+        }
+        let _ = set(object, parent, None, None);
+        steps = parent;
     }
 }
 

@@ -1,10 +1,13 @@
 //! What will be found once a plan is carried out: the same rules on the objects as they will be.
 
 use super::plan::{Outcome, Plan, Wishes};
+use crate::apps;
 use crate::inspect::Input;
 use crate::model::finding::Finding;
-use crate::model::object::Origin;
+use crate::model::inventory::{Inventory, RawObject};
+use crate::model::object::{ObjectRef, Origin};
 use crate::report::model::InspectReport;
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The object after the plan, for the prediction: the input as it will be.
@@ -18,6 +21,7 @@ pub fn predicted(input: &Input, plan: &Plan) -> Input {
         let _ = inventory.add_value(step.desired.clone(), origin, namespace);
         for object in &step.restarts {
             inventory.end_pods_of(object);
+            forget_status(&mut inventory, object);
         }
     }
     let texts = input.texts.clone();
@@ -27,6 +31,29 @@ pub fn predicted(input: &Input, plan: &Plan) -> Input {
         cluster.webhook = input.cluster.webhook.clone();
     }
     Input { inventory, cluster, problems: input.problems.clone(), texts, ..Input::default() }
+}
+
+/// What an operator has written into the status of its custom resources is of the past once it starts anew.
+fn forget_status(inventory: &mut Inventory, object: &ObjectRef) {
+    let namespace = object.namespace.as_deref().unwrap_or_default();
+    let Some(workload) = inventory.workload(&object.kind, namespace, &object.name) else { return };
+    let parts = apps::recognise(workload, inventory);
+    let uses = |resource: &RawObject| {
+        parts.iter().any(|part| {
+            let users = part.application.users(resource, inventory);
+            users.iter().any(|user| user.meta.object == *object)
+        })
+    };
+    let written = inventory.others().iter().filter(|other| other.value.get("status").is_some() && uses(other));
+    let mut past: Vec<(Value, Origin)> =
+        written.map(|other| (other.value.clone(), other.meta.origin.clone())).collect();
+    for (value, origin) in past.drain(..) {
+        let mut value = value;
+        if let Some(map) = value.as_object_mut() {
+            map.remove("status");
+        }
+        let _ = inventory.add_value(value, origin, namespace);
+    }
 }
 
 /// The findings that are wanted and still there after the plan. A symptom whose causes are mended goes with them: it

@@ -207,6 +207,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_empty_is_written_as_empty() {
+        let text = "kind: Pod\napiVersion: v1\nspec:\n  securityContext: # theirs\n    # why\n    runAsUser: 1000 # root\n  args:\n  - a\n  list:\n  - x: 1\n  name: a";
+        let edited = change(text, |value| {
+            value["spec"]["securityContext"] = json!({});
+            value["spec"]["args"] = json!([]);
+            value["spec"]["list"][0] = json!({});
+        });
+        assert_eq!(
+            edited.unwrap(),
+            "kind: Pod\napiVersion: v1\nspec:\n  securityContext: {} # theirs\n    # why\n  args: []\n  list:\n  - {}\n  name: a"
+        );
+    }
+
+    #[test]
+    fn the_only_entry_of_a_map_gets_another_name() {
+        let text = "kind: Pod\napiVersion: v1\nmetadata:\n  labels:\n    azure.workload.identity/uses: \"true\" # x\n";
+        let edited = change(text, |value| value["metadata"]["labels"] = json!({ USE: "true" }));
+        assert_eq!(
+            edited.unwrap(),
+            "kind: Pod\napiVersion: v1\nmetadata:\n  labels:\n    azure.workload.identity/use: \"true\"\n"
+        );
+    }
+
+    #[test]
     fn list_items_are_added_in_block_and_flow() {
         let add = |value: &mut Value| {
             let item = json!({"name": "C", "value": "2"});

@@ -18,10 +18,17 @@ pub(super) fn splice(document: &str, root: &str, operation: &Operation) -> Resul
         full.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~")).collect();
     let last = names.pop().ok_or("it is the whole document")?;
     let mut node = nodes.first().ok_or("the document is empty")?;
+    let mut above = None;
     for name in &names {
-        node = child(node, name).ok_or_else(|| format!("there is no {}", pointer_token(name)))?;
+        let below = child(node, name).ok_or_else(|| format!("there is no {}", pointer_token(name)))?;
+        above = Some(std::mem::replace(&mut node, below));
     }
     let insert = matches!(operation, Operation::Add { .. });
+    if let (None, Some(above), Some(name)) = (value, above, names.last())
+        && text.is_last_of_block(node)
+    {
+        return text.emptied(above, name, node);
+    }
     match &node.data {
         YamlData::Mapping(_) => text.map(node, &last, value),
         YamlData::Sequence(_) => text.list(node, &last, value, insert),
@@ -245,6 +252,32 @@ impl<'a> Text<'a> {
         Ok(self.replaced(colon, end, &written))
     }
 
+    /// Whether a map or list in block style has one entry alone.
+    fn is_last_of_block(&self, node: &MarkedYaml<'_>) -> bool {
+        let entries = match &node.data {
+            YamlData::Mapping(map) => map.len(),
+            YamlData::Sequence(items) => items.len(),
+            _ => 0,
+        };
+        entries == 1 && !self.is_flow(node)
+    }
+
+    /// Takes the only entry out of a map or list in block style, which is written as `{}` or `[]` then.
+    fn emptied(&self, above: &MarkedYaml<'_>, name: &str, node: &MarkedYaml<'_>) -> Result<String, String> {
+        let braces = if matches!(node.data, YamlData::Mapping(_)) { "{}" } else { "[]" };
+        let (start, end) = (self.start(node), self.end_of(node));
+        let YamlData::Mapping(map) = &above.data else { return Ok(self.replaced(start, end, braces)) };
+        let key = map.iter().find(|(key, _)| key.data.as_str() == Some(name)).map(|(key, _)| key);
+        let key_end = self.end(key.ok_or("it is not there")?);
+        let colon = self.text[key_end..].find(':').map(|found| key_end + found + 1).ok_or("it has no colon")?;
+        let line = self.line_start(start);
+        if line <= colon || !self.text[line..start].trim_start().trim_start_matches('-').trim().is_empty() {
+            return Err("it does not stand on a line of its own".to_owned());
+        }
+        let after = &self.text[self.line_end(end)..];
+        Ok(format!("{} {braces}{}{after}", &self.text[..colon], &self.text[colon..line]))
+    }
+
     fn remove_block(&self, entries: &[(&MarkedYaml<'_>, &MarkedYaml<'_>)], at: usize) -> Result<String, String> {
         if entries.len() == 1 {
             return Err("nothing would be left of the map around it".to_owned());
@@ -376,7 +409,9 @@ impl Style {
 
     /// What follows a dash at a column.
     fn below_dash(self, out: &mut String, value: &Value, column: usize) {
-        let Value::Object(map) = value else { return self.below_key(out, value, column + 2, false) };
+        let Some(map) = value.as_object().filter(|map| !map.is_empty()) else {
+            return self.below_key(out, value, column + 2, false);
+        };
         for (at, (name, value)) in map.iter().enumerate() {
             if at == 0 {
                 let _ = write!(out, " {}:", key(name));

@@ -352,13 +352,23 @@ impl Inventory {
         pods
     }
 
-    /// Says that the pods of a workload run no more: what was changed makes new ones.
+    /// Says that the pods of a workload run no more: what was changed makes new ones. What events told of the old ones
+    /// goes with them.
     pub fn end_pods_of(&mut self, object: &ObjectRef) {
         let namespace = object.namespace.as_deref().unwrap_or_default();
         let Some(workload) = self.workload(&object.kind, namespace, &object.name) else { return };
         let ended: Vec<ObjectRef> = self.pods_of(workload).iter().map(|pod| pod.meta.object.clone()).collect();
         for pod in self.pods.iter_mut().filter(|pod| ended.contains(&pod.meta.object)) {
             pod.meta.deleted.get_or_insert(jiff::Timestamp::UNIX_EPOCH);
+        }
+        let prefix = format!("{}-", object.name);
+        let ours = |event: &Event| {
+            event.meta.namespace() == namespace
+                && (event.about.name == object.name || event.about.name.starts_with(&prefix))
+        };
+        self.events_by_object.clear();
+        for event in std::mem::take(&mut self.events).into_iter().filter(|event| !ours(event)) {
+            self.add_event(event);
         }
     }
 

@@ -16,6 +16,7 @@ mod explain;
 mod facts;
 mod fake_api;
 mod fix;
+mod fixable;
 mod formats;
 mod generated;
 mod repository;

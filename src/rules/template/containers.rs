@@ -83,9 +83,10 @@ fn skip_list(chain: &Chain<'_>, workload: &Workload, list: &str, report: &mut Re
     if with_comma {
         let better: Vec<&str> = list.split([';', ',']).map(str::trim).filter(|name| !name.is_empty()).collect();
         // To do what was meant would take from a container what it certainly needs.
-        let needed = template.spec.all_containers().any(|(at, _, container)| {
-            better.contains(&container.name.as_str()) && need(template, at, container) == Need::Certain
-        });
+        let taken = |name: &str| better.contains(&name);
+        let needed =
+            template.spec.all_containers().any(|(at, _, c)| taken(&c.name) && need(template, at, c) == Need::Certain)
+                || !template.spec.containers.iter().any(|c| !taken(&c.name) && !is_bystander(c));
         let fix = if needed {
             which(workload, "separate the names with ;, without the containers that need identity")
         } else {
