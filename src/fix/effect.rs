@@ -22,7 +22,7 @@ pub struct Effect {
 pub fn of_template(object: &ObjectRef, value: &Value, pods: usize) -> Effect {
     let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let name = object.to_string();
-    let count = if pods == 1 { "1 pod".to_owned() } else { format!("{pods} pods") };
+    let count = count(pods);
     let mut effect = Effect::default();
     let namespace = object.namespace.as_deref().unwrap_or_default();
     let by_hand = |effect: &mut Effect, why: &str| {
@@ -35,20 +35,17 @@ pub fn of_template(object: &ObjectRef, value: &Value, pods: usize) -> Effect {
         "Deployment" | "DaemonSet" if pods == 0 => effect.restarts = value.pointer("/spec/replicas") != Some(&json!(0)),
         "Deployment" => {
             effect.restarts = true;
-            let manner = if text("/spec/strategy/type") == "Recreate" {
-                "all at once (Recreate): nothing runs in between".to_owned()
-            } else if pods == 1 {
-                "the new one starts before the old one ends".to_owned()
-            } else {
-                let budget = value.pointer("/spec/strategy/rollingUpdate/maxUnavailable");
-                format!("one after the other, {} of them may be away at a time", budget.map_or("25%".to_owned(), plain))
-            };
-            effect.notes.push(format!("restarts {count} of {name}, {manner}"));
+            effect.notes.push(format!("restarts {count} of {name}, {}", rollout(value)));
         }
         "StatefulSet" if text("/spec/updateStrategy/type") == "OnDelete" => by_hand(&mut effect, "updates on delete"),
         "StatefulSet" => {
             effect.restarts = true;
-            effect.notes.push(format!("restarts {count} of {name}, one after the other from the last to the first"));
+            let manner = if pods == 1 {
+                "the only one: nothing runs in between"
+            } else {
+                "one after the other from the last to the first"
+            };
+            effect.notes.push(format!("restarts {count} of {name}, {manner}"));
             let partition = value.pointer("/spec/updateStrategy/rollingUpdate/partition").and_then(Value::as_i64);
             if let Some(partition) = partition.filter(|partition| *partition > 0) {
                 effect.notes.push(format!("partition {partition}: pods with a lower number stay as they are"));
@@ -57,12 +54,30 @@ pub fn of_template(object: &ObjectRef, value: &Value, pods: usize) -> Effect {
         "DaemonSet" if text("/spec/updateStrategy/type") == "OnDelete" => by_hand(&mut effect, "updates on delete"),
         "DaemonSet" => {
             effect.restarts = true;
-            effect.notes.push(format!("restarts {count} of {name}, node by node"));
+            let away = value.pointer("/spec/updateStrategy/rollingUpdate/maxUnavailable").unwrap_or(&Value::Null);
+            let manner = match of(away, pods, false).unwrap_or(1) {
+                // With maxSurge a node gets its new pod before the old one ends.
+                0 => "node by node, a new one before the old one ends".to_owned(),
+                1 => "node by node; each node is without one in between".to_owned(),
+                away => format!("{away} nodes at a time; each is without one in between"),
+            };
+            effect.notes.push(format!("restarts {count} of {name}, {manner}"));
         }
         "ReplicaSet" | "ReplicationController" => by_hand(&mut effect, "replaces no pods by itself"),
-        "CronJob" => effect.notes.push(format!("restarts nothing: it counts from the next run of {name} on")),
+        "CronJob" => {
+            effect.notes.push(format!("restarts nothing: it counts from the next run of {name} on"));
+            let active = value.pointer("/status/active").and_then(Value::as_array).into_iter().flatten();
+            for job in active.into_iter().filter_map(|job| job["name"].as_str()) {
+                effect.notes.push(format!("Job {job} runs and keeps its pods as they are"));
+            }
+        }
         "Job" => {
             let why = "the pod template of a Job cannot be changed; it has to be made anew".to_owned();
+            let active = value.pointer("/status/active").and_then(Value::as_i64).unwrap_or_default();
+            if active > 0 {
+                let pods = self::count(usize::try_from(active).unwrap_or_default());
+                effect.notes.push(format!("{pods} of it at work would be ended, and their work is lost"));
+            }
             effect.refused = Some((why, recreate(object, namespace)));
         }
         "Pod" => {
@@ -80,8 +95,42 @@ pub fn of_template(object: &ObjectRef, value: &Value, pods: usize) -> Effect {
     effect
 }
 
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+fn count(pods: usize) -> String {
+    if pods == 1 { "1 pod".to_owned() } else { format!("{pods} pods") }
+}
+
+/// How a Deployment replaces its pods, as its controller counts: unavailable pods are rounded down, extra ones up, and
+/// one of the two is at least 1.
+fn rollout(value: &Value) -> String {
+    if value.pointer("/spec/strategy/type").and_then(Value::as_str) == Some("Recreate") {
+        return "all at once (Recreate): nothing runs in between".to_owned();
+    }
+    let replicas =
+        value.pointer("/spec/replicas").and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok());
+    let replicas = replicas.unwrap_or(1);
+    let setting = |name: &str| value.pointer(&format!("/spec/strategy/rollingUpdate/{name}")).unwrap_or(&Value::Null);
+    let extra = of(setting("maxSurge"), replicas, true).unwrap_or(replicas.div_ceil(4));
+    let away = of(setting("maxUnavailable"), replicas, false).unwrap_or(replicas / 4);
+    let away = if away == 0 && extra == 0 { 1 } else { away };
+    let pace =
+        if away + extra == 1 { "one after the other".to_owned() } else { format!("up to {} at a time", away + extra) };
+    if away >= replicas {
+        format!("{pace}; nothing may run in between")
+    } else if away == 0 {
+        format!("{pace}, each new one before an old one ends")
+    } else {
+        format!("{pace}, and {away} may be away meanwhile")
+    }
+}
+
+/// A number of pods, or a percentage of all of them.
+fn of(setting: &Value, all: usize, up: bool) -> Option<usize> {
+    if let Some(number) = setting.as_u64() {
+        return usize::try_from(number).ok();
+    }
+    let percent: usize = setting.as_str()?.strip_suffix('%')?.parse().ok()?;
+    let hundredfold = all * percent;
+    Some(if up { hundredfold.div_ceil(100) } else { hundredfold / 100 })
 }
 
 fn recreate(object: &ObjectRef, namespace: &str) -> Vec<String> {

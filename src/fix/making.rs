@@ -168,13 +168,11 @@ impl<'a> Making<'a> {
 
     /// Whether an account is known not to exist.
     fn is_absent(&self, account: &ObjectRef) -> bool {
-        match self.objects.get(account) {
-            Some(found) => found.value.is_null(),
-            None => {
-                let namespace = account.namespace.as_deref().unwrap_or_default();
-                matches!(self.input.inventory.account(namespace, &account.name), Fact::Absent)
-            }
+        if let Some(found) = self.objects.get(account) {
+            return found.value.is_null();
         }
+        let namespace = account.namespace.as_deref().unwrap_or_default();
+        matches!(self.input.inventory.account(namespace, &account.name), Fact::Absent)
     }
 
     /// Whether an account that exists gets another value of what the webhook puts into pods.

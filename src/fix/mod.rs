@@ -23,3 +23,4 @@ pub mod predict;
 pub mod question;
 pub mod report;
 pub mod safety;
+pub mod undo;

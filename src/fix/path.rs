@@ -97,14 +97,32 @@ impl FieldPath {
         })
     }
 
-    /// The steps as `managedFields` writes them: `f:spec`, `k:{"name":"app"}`.
-    pub fn managed_keys(&self) -> Vec<String> {
-        let step = |step: &Step| match step {
-            Step::Field(name) => format!("f:{name}"),
-            Step::Item { key, value } => format!("k:{}", serde_json::json!({ key: value })),
-        };
-        self.0.iter().map(step).collect()
+    /// Whether a manager's `fieldsV1` holds the field, or the map or list as a whole that it is in. Steps stand there
+    /// as `f:spec` and `k:{"name":"app"}`.
+    pub fn is_managed_in(&self, fields: &Value) -> bool {
+        let mut node = fields;
+        for (depth, step) in self.0.iter().enumerate() {
+            let below = match step {
+                Step::Field(name) => node.get(format!("f:{name}")),
+                Step::Item { key, value } => item_in(node, key, value),
+            };
+            match below {
+                Some(below) => node = below,
+                // Nothing is told apart below it: all of it has one manager.
+                None => return depth > 0 && node.as_object().is_some_and(Map::is_empty),
+            }
+        }
+        true
     }
+}
+
+/// The item of a list in `fieldsV1`, whose keys may be more than one: a port and its protocol.
+fn item_in<'a>(node: &'a Value, key: &str, value: &str) -> Option<&'a Value> {
+    let items = node.as_object()?.iter().filter_map(|(name, below)| Some((name.strip_prefix("k:")?, below)));
+    let mut same = items.filter(|(keys, _)| {
+        serde_json::from_str::<Value>(keys).is_ok_and(|keys| keys.get(key).and_then(text).as_deref() == Some(value))
+    });
+    same.next().map(|(_, below)| below)
 }
 
 pub(super) fn is_item(item: &Value, key: &str, value: &str) -> bool {

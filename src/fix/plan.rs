@@ -5,6 +5,7 @@ use super::answers::{self, Answers};
 use super::difference::differences;
 use super::making::Making;
 use super::merge::together;
+use super::owner::Source;
 use super::path::{Edit, apply};
 use super::safety;
 use crate::inspect::Input;
@@ -99,6 +100,8 @@ pub struct PlanStep {
     pub reverted_by: Option<String>,
     /// The change where it survives.
     pub at_source: Option<String>,
+    /// The object of the cluster in which it survives, where that is known.
+    pub source: Option<Source>,
     /// What becomes of it.
     pub outcome: Outcome,
     /// Why.
@@ -126,6 +129,7 @@ impl PlanStep {
             values: Vec::new(),
             reverted_by: None,
             at_source: None,
+            source: None,
             outcome: Outcome::Planned,
             why: None,
         }
@@ -133,13 +137,20 @@ impl PlanStep {
 
     /// A step that makes the given edits in an object as it is now.
     pub fn of(object: &ObjectRef, current: Value, edits: Vec<Edit>) -> Self {
+        let made = Some(&current).filter(|current| !current.is_null()).and_then(|current| apply(current, &edits).ok());
+        let desired = made.unwrap_or_else(|| current.clone());
         let found = Found { value: current, origin: Origin::Cluster };
-        Self { edits, ..Self::new(object, Some(&found)) }
+        Self { desired, edits, ..Self::new(object, Some(&found)) }
     }
 
     /// Whether the object is made.
     pub fn creates(&self) -> bool {
         self.current.is_null()
+    }
+
+    /// Whether nothing that was there is changed or taken away.
+    pub fn only_adds(&self) -> bool {
+        self.edits.iter().all(|edit| edit.before.is_none())
     }
 
     /// Whether it is still to be made.

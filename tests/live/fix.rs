@@ -411,7 +411,7 @@ fn an_owner_that_takes_changes_back_is_named_and_only_overruled_when_that_is_sai
     namespace.apply(&manifests).unwrap();
 
     let shown = home.fix(cluster, &["deploy/velero", "-n", namespace.name(), "--diff"]);
-    assert!(shown.out.contains("by Helm, with the next upgrade of release"), "{shown:?}");
+    assert!(shown.out.contains("by Helm, when release"), "{shown:?}");
     assert!(shown.out.contains("Backup nightly is running and would fail"), "{shown:?}");
     let fixed = home.fix(cluster, &["deploy/velero", "-n", namespace.name(), "--yes", "-o", "json"]);
     assert_eq!(fixed.code, 0, "{fixed:?}");

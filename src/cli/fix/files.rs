@@ -15,6 +15,7 @@ use crate::manifest::read::STDIN;
 use crate::model::finding::Finding;
 use crate::report::model::InspectReport;
 use crate::report::style::clean;
+use std::collections::BTreeMap;
 
 /// Runs it; the exit code comes back.
 pub(super) fn run(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, Failure> {
@@ -88,12 +89,22 @@ fn fix(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, Stop
         }
         return Ok(exit_code(&report, &before));
     }
-    let mut at = 0;
+    let (mut at, mut decided) = (0, BTreeMap::new());
     while at < plan.steps.len() {
-        if plan.steps[at].is_planned() {
-            match session.decide(&plan.steps[at], !open.is_empty())? {
-                Decision::Make => {}
-                Decision::Leave => plan.steps[at].end(Outcome::Skipped, "not wanted"),
+        let object = plan.steps[at].object.clone();
+        if plan.steps[at].is_planned() && decided.get(&object) != Some(&true) {
+            let decision = match decided.get(&object) {
+                Some(_) => Decision::Leave,
+                None => session.decide(&plan.steps[at], !open.is_empty())?,
+            };
+            match decision {
+                Decision::Make => {
+                    decided.insert(object, true);
+                }
+                Decision::Leave => {
+                    plan.steps[at].end(Outcome::Skipped, "not wanted");
+                    decided.insert(object, false);
+                }
                 Decision::Edit => {
                     wishes.answers.given.clear();
                     session.fill(&mut wishes, &open, &manifests.input)?;

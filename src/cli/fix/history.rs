@@ -1,7 +1,6 @@
-//! `fix --history` and `fix --undo`.
+//! `fix --history`.
 
 use super::Args;
-use super::live;
 use crate::cli::error::Failure;
 use crate::cli::output::{self, Format};
 use crate::cli::{Cli, Surroundings};
@@ -75,11 +74,4 @@ fn item(run: &Run, runs: &[Run]) -> Value {
         "run": run.id, "time": run.time, "context": run.context, "server": run.server, "undoes": run.undoes,
         "ended": run.ended, "state": state(run, runs), "changes": changes,
     })
-}
-
-/// Takes a run back.
-pub(super) fn undo(args: &Args, id: Option<&str>, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, Failure> {
-    let hint = || Some("kubectl wi fix --history lists the runs".to_owned());
-    let run = journal::find(&folder()?, id).map_err(|error| Failure::new(error.to_string(), hint()))?;
-    live::undo(args, &run, cli, around)
 }

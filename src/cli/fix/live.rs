@@ -1,42 +1,39 @@
 //! `fix` on a cluster.
 
 use super::session::{Decision, Session, Stop, exit_code};
+use super::verify::{Asked, Waited, verify, wait};
 use super::{Args, DryRun, history};
 use crate::cli::error::Failure;
-use crate::cli::live::{block_on, connect, connect_to, other_kinds, tell};
+use crate::cli::live::{block_on, connect, other_kinds, tell};
 use crate::cli::{Cli, Surroundings, inspect as cli_inspect};
+use crate::cluster::Client;
 use crate::cluster::collect::{Progress, Request, collect};
-use crate::cluster::rollout::Rollout;
-use crate::cluster::{Client, Error};
 use crate::fix::apply::{self, Tried};
-use crate::fix::journal::{Journal, Line, Run};
-use crate::fix::plan::{Outcome, Plan, Wishes, needed, plan};
+use crate::fix::journal::{Journal, Line};
+use crate::fix::plan::{Outcome, Plan, PlanStep, Wishes, needed, plan};
 use crate::fix::predict::{left_after, predicted};
 use crate::fix::question::Interrupts;
 use crate::fix::report::{FixReport, ended, live_diff};
-use crate::fix::safety::{close_gates, effects};
+use crate::fix::safety::close_gates;
 use crate::fix::{export, impact, owner};
 use crate::inspect::{Input, Wanted, inspect};
-use crate::model::finding::{Finding, Link};
-use crate::model::object::ObjectRef;
+use crate::model::finding::{Ask, Finding};
 use crate::report::model::{InspectReport, Summary};
 use crate::report::style::clean;
 use std::time::Duration;
 
 /// How long reading may take.
 const READ: Duration = Duration::from_secs(30);
-/// How long a rollout is waited for.
-const WAIT: Duration = Duration::from_secs(300);
 
 /// What happened so far; it outlives an interruption.
 #[derive(Default)]
-struct State {
-    plan: Plan,
-    diffs: Vec<String>,
-    journal: Option<Journal>,
+pub(super) struct State {
+    pub(super) plan: Plan,
+    pub(super) diffs: Vec<String>,
+    pub(super) journal: Option<Journal>,
     before: Summary,
     /// Nothing is to be told about the rest any more.
-    told: bool,
+    pub(super) told: bool,
 }
 
 /// Runs it; the exit code comes back.
@@ -44,13 +41,8 @@ pub(super) fn run(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Resu
     bounded(args, cli, around, async |state, around| fix(args, cli, state, around).await)
 }
 
-/// Takes a run back; the exit code comes back.
-pub(super) fn undo(args: &Args, run: &Run, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, Failure> {
-    bounded(args, cli, around, async |state, around| take_back(args, run, cli, state, around).await)
-}
-
 /// Runs something that Ctrl-C and `--timeout` may end, and says then what was made.
-fn bounded(
+pub(super) fn bounded(
     args: &Args,
     cli: &Cli,
     around: &mut Surroundings<'_>,
@@ -107,7 +99,7 @@ fn tell_made(state: &State, around: &mut Surroundings<'_>) -> Result<(), Failure
     Ok(())
 }
 
-fn report_of(state: &State, left: Vec<Finding>) -> FixReport {
+pub(super) fn report_of(state: &State, left: Vec<Finding>) -> FixReport {
     let mut report = FixReport::new(&state.plan, &state.diffs, state.before.clone(), left);
     if let Some(journal) = &state.journal {
         report.run = Some(journal.run().to_owned());
@@ -116,12 +108,13 @@ fn report_of(state: &State, left: Vec<Finding>) -> FixReport {
     report
 }
 
-struct Seen {
-    input: Input,
-    report: InspectReport,
+/// What was read, and what the rules say to it.
+pub(super) struct Seen {
+    pub(super) input: Input,
+    pub(super) report: InspectReport,
 }
 
-async fn look(client: &Client, args: &Args, wanted: &Wanted) -> Result<Seen, Stop> {
+pub(super) async fn look(client: &Client, args: &Args, wanted: &Wanted) -> Result<Seen, Stop> {
     let request = Request {
         scope: wanted.selection.scope.clone(),
         detailed: wanted.names_objects(),
@@ -174,7 +167,9 @@ async fn fix(args: &Args, cli: &Cli, state: &mut State, around: &mut Surrounding
                     let asks: Vec<_> = open.iter().chain(&open_before(&seen, &wishes)).cloned().collect();
                     wishes.answers.given.clear();
                     session.fill(&mut wishes, &asks, &seen.input)?;
+                    let decided = std::mem::take(&mut state.plan.steps);
                     open = make_plan(&client, &seen, &wishes, &session, state, around).await?;
+                    keep(state, decided);
                     session.show(&state.plan, &state.diffs, &report_of(state, left.clone()), around)?;
                     at = 0;
                     continue;
@@ -184,7 +179,8 @@ async fn fix(args: &Args, cli: &Cli, state: &mut State, around: &mut Surrounding
         at += 1;
     }
     let waited = wait(&client, args, &state.plan, &session, around).await?;
-    let after = verify(&client, args, &wanted, &seen, &wishes, state, waited, &session, around).await?;
+    let asked = Asked { args, wanted: &wanted, wishes: &wishes, before: &seen };
+    let after = verify(&client, &asked, state, waited, &session, around).await?;
     close(state)?;
     state.told = true;
     session.print(&after, around)?;
@@ -195,8 +191,16 @@ async fn fix(args: &Args, cli: &Cli, state: &mut State, around: &mut Surrounding
     })
 }
 
+/// Keeps what was decided, and made, before the plan was made anew.
+fn keep(state: &mut State, before: Vec<PlanStep>) {
+    let decided: Vec<PlanStep> = before.into_iter().filter(|step| !step.is_planned()).collect();
+    state.plan.steps.retain(|step| !decided.iter().any(|other| other.object == step.object));
+    state.plan.steps.splice(0..0, decided);
+    state.diffs = state.plan.steps.iter().map(live_diff).collect();
+}
+
 /// The questions that were open before they were answered: what `edit` asks again.
-fn open_before(seen: &Seen, wishes: &Wishes) -> Vec<(crate::model::finding::Ask, Vec<String>)> {
+fn open_before(seen: &Seen, wishes: &Wishes) -> Vec<(Ask, Vec<String>)> {
     let asks = seen.report.targets.iter().flat_map(|target| &target.findings).filter_map(|finding| {
         let fix = finding.fix.as_ref()?;
         Some(fix.asks.iter().map(|ask| (ask.clone(), vec![finding.id.clone()])).collect::<Vec<_>>())
@@ -214,7 +218,7 @@ async fn make_plan(
     session: &Session<'_>,
     state: &mut State,
     around: &mut Surroundings<'_>,
-) -> Result<Vec<(crate::model::finding::Ask, Vec<String>)>, Stop> {
+) -> Result<Vec<(Ask, Vec<String>)>, Stop> {
     let (objects, gaps) = apply::read_all(client, needed(&seen.report, wishes)).await?;
     for gap in gaps {
         writeln!(around.stderr, "not read: {}", clean(&gap))?;
@@ -222,7 +226,7 @@ async fn make_plan(
     state.plan = plan(&seen.input, &seen.report, &objects, wishes);
     close_gates(&mut state.plan, &seen.report);
     owner::name_owners(client, &mut state.plan, session.args.live || session.args.export.is_some()).await;
-    impact::name_impact(client, &mut state.plan).await;
+    impact::name_impact(client, &seen.input, &mut state.plan).await;
     session.hold_restarts(&mut state.plan);
     let asks_server = session.args.dry_run == DryRun::Server || session.changes();
     if asks_server {
@@ -233,7 +237,7 @@ async fn make_plan(
     Ok(state.plan.open.clone())
 }
 
-fn remaining(seen: &Seen, plan: &Plan, wanted: &Wanted, wishes: &Wishes) -> Vec<Finding> {
+pub(super) fn remaining(seen: &Seen, plan: &Plan, wanted: &Wanted, wishes: &Wishes) -> Vec<Finding> {
     match inspect(&predicted(&seen.input, plan), wanted) {
         Ok(after) => left_after(&seen.report, &after, wishes).into_iter().cloned().collect(),
         Err(_) => Vec::new(),
@@ -241,7 +245,7 @@ fn remaining(seen: &Seen, plan: &Plan, wanted: &Wanted, wishes: &Wishes) -> Vec<
 }
 
 /// Makes one step; where somebody else changed the same fields meanwhile, the new diff is shown and asked about.
-async fn make(
+pub(super) async fn make(
     client: &Client,
     session: &mut Session<'_>,
     state: &mut State,
@@ -280,185 +284,9 @@ async fn make(
     Ok(())
 }
 
-fn close(state: &mut State) -> Result<(), Stop> {
+pub(super) fn close(state: &mut State) -> Result<(), Stop> {
     if let Some(journal) = &mut state.journal {
         journal.write(&Line::End)?;
     }
     Ok(())
-}
-
-/// How waiting for the new pods ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Waited {
-    Not,
-    Done,
-    Stuck,
-    OutOfTime,
-}
-
-async fn wait(
-    client: &Client,
-    args: &Args,
-    plan: &Plan,
-    session: &Session<'_>,
-    around: &mut Surroundings<'_>,
-) -> Result<Waited, Stop> {
-    if !args.wait {
-        return Ok(Waited::Not);
-    }
-    let made = plan.steps.iter().filter(|step| step.outcome == Outcome::Applied);
-    let restarted: Vec<ObjectRef> = made.flat_map(|step| step.restarts.clone()).collect();
-    let deadline = tokio::time::Instant::now() + args.timeout.unwrap_or(WAIT);
-    let progress = around.terminal.stderr;
-    for object in restarted {
-        let resource = apply::resource_of(client, &object).await?;
-        let name = clean(&object.to_string());
-        let stderr = &mut *around.stderr;
-        let mut tell = |what: &str| {
-            if progress {
-                let _ = writeln!(stderr, "{name}: {}", clean(what));
-            }
-        };
-        let rollout = client.wait_for_rollout(&resource, object.namespace.as_deref(), &object.name, &mut tell);
-        match tokio::time::timeout_at(deadline, rollout).await {
-            Err(_) => {
-                session
-                    .say(&format!("{name}: its pods are not all new and ready yet; no time left to wait"), around)?;
-                return Ok(Waited::OutOfTime);
-            }
-            Ok(Ok(Rollout::Stuck(why))) => {
-                session.say(&format!("{name}: the rollout does not go on: {}", clean(&why)), around)?;
-                return Ok(Waited::Stuck);
-            }
-            Ok(Ok(_)) => {}
-            Ok(Err(Error::OutOfTime { .. } | Error::Timeout { .. })) => return Ok(Waited::OutOfTime),
-            Ok(Err(error)) => return Err(error.into()),
-        }
-    }
-    Ok(Waited::Done)
-}
-
-/// Looks again, says what is well now, what is left, and where the outcome is not what was predicted.
-#[allow(clippy::too_many_arguments)] // what was seen before, what was made of it, and where to say so
-async fn verify(
-    client: &Client,
-    args: &Args,
-    wanted: &Wanted,
-    seen: &Seen,
-    wishes: &Wishes,
-    state: &State,
-    waited: Waited,
-    session: &Session<'_>,
-    around: &mut Surroundings<'_>,
-) -> Result<FixReport, Stop> {
-    let expected = remaining(seen, &state.plan, wanted, wishes);
-    if state.journal.is_none() {
-        return Ok(report_of(state, expected));
-    }
-    let after = look(client, args, wanted).await?;
-    let restarted: Vec<&ObjectRef> = state.plan.steps.iter().flat_map(|step| &step.restarts).collect();
-    // Without waiting, the pods that are seen are the old ones still.
-    let settled = |finding: &&Finding| {
-        waited == Waited::Done
-            || !(matches!(finding.link, Link::Pod | Link::Token) && restarted.contains(&&finding.object))
-    };
-    let left: Vec<Finding> =
-        left_after(&seen.report, &after.report, wishes).into_iter().filter(settled).cloned().collect();
-    for finding in left.iter().filter(|finding| !expected.iter().any(|other| other.id == finding.id)) {
-        let line = format!("not as predicted: {} ({}) of {} is there", finding.name, finding.code, finding.object);
-        session.say(&clean(&line), around)?;
-    }
-    let style = session.style(around);
-    for target in &after.report.targets {
-        let rolling = restarted.contains(&&target.object) && waited == Waited::Not;
-        let note = if rolling {
-            format!(
-                "  its pods are being replaced: kubectl rollout status {} -n {}",
-                target.object.argument(),
-                target.object.namespace.as_deref().unwrap_or_default()
-            )
-        } else {
-            String::new()
-        };
-        let word = serde_json::to_value(target.verdict).ok().and_then(|word| word.as_str().map(str::to_owned));
-        let line = format!("{}: {}{note}", target.object, word.unwrap_or_default());
-        session.say(&style.dim(&clean(&line)), around)?;
-    }
-    let mut report = report_of(state, left);
-    report.after = Some(after.report.summary);
-    let lines = crate::fix::report::draw_left(&report.left, &state.plan, style);
-    if !lines.is_empty() {
-        session.say(lines.trim_end(), around)?;
-    }
-    if let Some(undo) = &report.undo {
-        session.say(&format!("to take it back: {}", style.command(undo)), around)?;
-    }
-    Ok(report)
-}
-
-async fn take_back(
-    args: &Args,
-    run: &Run,
-    cli: &Cli,
-    state: &mut State,
-    around: &mut Surroundings<'_>,
-) -> Result<u8, Stop> {
-    let client = connect_to(cli, run.context.as_deref(), around).await?;
-    if client.server() != run.server {
-        let text = format!("run {} changed {}, and this is {}", run.id, run.server, client.server());
-        let hint = run.context.as_ref().map(|context| format!("--context {context}"));
-        return Err(Failure::new(text, hint).into());
-    }
-    let mut session = Session::new(args, cli, around);
-    session.cover_restarts();
-    state.plan = apply::undo(&client, run).await?;
-    for step in &mut state.plan.steps {
-        // How many pods run is not read for this: the kind tells how they are replaced.
-        let replicas = step.current.pointer("/status/replicas").and_then(serde_json::Value::as_u64);
-        let count = replicas.and_then(|count| usize::try_from(count).ok()).unwrap_or(1);
-        effects(step, count);
-    }
-    session.hold_restarts(&mut state.plan);
-    if session.changes() || args.dry_run == DryRun::Server {
-        apply::check_rights(&client, &mut state.plan).await;
-        apply::rehearse(&client, &mut state.plan, session.is_strict()).await;
-    }
-    state.diffs = state.plan.steps.iter().map(live_diff).collect();
-    let report = report_of(state, Vec::new());
-    session.show(&state.plan, &state.diffs, &report, around)?;
-    if !session.changes() {
-        session.print(&report, around)?;
-        if !args.only_shows() && state.plan.steps.iter().any(crate::fix::plan::PlanStep::is_planned) {
-            writeln!(around.stderr, "nothing was changed: there is nobody to ask here; --yes says yes to this plan")?;
-            return Ok(1);
-        }
-        return Ok(undone_code(&state.plan));
-    }
-    for at in 0..state.plan.steps.len() {
-        if !state.plan.steps[at].is_planned() {
-            continue;
-        }
-        match session.decide(&state.plan.steps[at], false)? {
-            Decision::Make => make(&client, &mut session, state, at, Some(&run.id), around).await?,
-            Decision::Leave | Decision::Edit => state.plan.steps[at].end(Outcome::Skipped, "not wanted"),
-        }
-    }
-    let waited = wait(&client, args, &state.plan, &session, around).await?;
-    close(state)?;
-    state.told = true;
-    session.print(&report_of(state, Vec::new()), around)?;
-    Ok(match waited {
-        Waited::OutOfTime => 124,
-        Waited::Stuck => 1,
-        Waited::Done | Waited::Not => undone_code(&state.plan),
-    })
-}
-
-/// What was back already is no failure.
-fn undone_code(plan: &Plan) -> u8 {
-    let well = |step: &crate::fix::plan::PlanStep| {
-        matches!(step.outcome, Outcome::Applied | Outcome::Planned)
-            || (step.outcome == Outcome::Skipped && step.why.as_deref() != Some("not wanted"))
-    };
-    u8::from(!plan.steps.iter().all(well))
 }

@@ -4,6 +4,8 @@ mod files;
 mod history;
 mod live;
 mod session;
+mod undo;
+mod verify;
 
 use super::error::Failure;
 use super::output::{Format, Output};
@@ -159,7 +161,7 @@ pub fn run(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, 
         return history::history(args, cli, around);
     }
     if let Some(id) = &args.undo {
-        return history::undo(args, id.as_deref(), cli, around);
+        return undo::run(args, id.as_deref(), cli, around);
     }
     if args.on.reads_files() { files::run(args, cli, around) } else { live::run(args, cli, around) }
 }
