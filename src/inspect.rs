@@ -2,26 +2,28 @@
 //!
 //! Pure: whoever calls it has read the objects before, and prints or applies the report afterwards.
 
+use crate::applied::{Overlay, change::Compared};
 use crate::apps::{self, Keep};
 use crate::azure::facts::AzureFacts;
 use crate::chain::compare::Answer;
 use crate::chain::needs::AzureNeeds;
 use crate::chain::select::{Missing, Scope, Selection, select};
-use crate::chain::{Chain, Cluster, Target, history, links};
+use crate::chain::{Chain, Cluster, Gap, Target, history, links};
 use crate::manifest::locate::locate;
 use crate::manifest::read::{Problem, Texts};
 use crate::model::fact::Fact;
 use crate::model::finding::{Finding, Fix, Level, Link, SourceLocation};
 use crate::model::inventory::Inventory;
 use crate::model::object::{Meta, ObjectRef, Origin};
+use crate::model::workload::WORKLOAD_KINDS;
 use crate::report::model::{
     API_VERSION, ClusterReport, InspectReport, Summary, TargetReport, Unknown, Verdict, WebhookReport,
 };
 use crate::rules::decisions::Decisions;
 use crate::rules::suppress::{self, Suppression};
-use crate::rules::tool::InvalidObject;
+use crate::rules::tool::{self, Gaps, InvalidObject};
 use crate::rules::{Reads, loose, registry, relate};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 /// Everything that was read.
 #[derive(Debug, Default)]
@@ -38,6 +40,8 @@ pub struct Input {
     pub asked: HashMap<ObjectRef, Fact<Answer>>,
     /// What Azure said.
     pub azure: AzureFacts,
+    /// What was there before, where the objects are files laid over a cluster.
+    pub overlay: Option<Box<Overlay>>,
 }
 
 /// What the user wants to see.
@@ -76,7 +80,12 @@ impl Wanted {
 
 /// Inspects what was selected.
 pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Missing>> {
-    let targets = select(&input.inventory, &wanted.selection)?;
+    let mut targets = select(&input.inventory, &wanted.selection)?;
+    let overlay = input.overlay.as_deref();
+    if let Some(overlay) = overlay.filter(|_| !wanted.names_objects()) {
+        targets.retain(|target| overlay.touches(target.object()));
+    }
+    let compared = overlay.map(|overlay| Compared::new(overlay, wanted));
     let mut report = InspectReport {
         api_version: API_VERSION,
         kind: "InspectReport",
@@ -84,26 +93,32 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
         targets: Vec::new(),
         findings: input.problems.iter().map(invalid_object).filter(|finding| wanted.wants(finding.code)).collect(),
         summary: Summary::default(),
+        incomplete: false,
         unknown: Vec::new(),
         suppressed: Vec::new(),
     };
     let mut decisions = Decisions::new(&wanted.suppressions, &wanted.select, wanted.is_everything(), wanted.today);
     decisions.apply(&mut report.findings, None, &mut report.suppressed);
-    let mut gaps: BTreeMap<(String, String), BTreeSet<&'static str>> = BTreeMap::new();
+    let mut gaps = Gaps::new();
     let mut of_cluster: HashMap<String, Finding> = HashMap::new();
     let mut order = Vec::new();
     let chains: Vec<Chain<'_>> = targets
         .into_iter()
         .map(|target| {
             let asked = input.asked.get(target.object()).map_or(Fact::NotAsked, Fact::as_ref);
-            Chain::new(target, &input.inventory, &input.cluster).with_asked(asked).with_azure(&input.azure)
+            let formerly = compared.as_ref().is_some_and(|compared| compared.was_meant(target.object()));
+            Chain::new(target, &input.inventory, &input.cluster)
+                .with_asked(asked)
+                .with_former(formerly)
+                .with_azure(&input.azure)
         })
         .collect();
     let meant: HashSet<&ObjectRef> =
         chains.iter().filter(|chain| chain.is_meant()).map(|chain| chain.target().object()).collect();
     for chain in &chains {
         let target = chain.target();
-        if !chain.is_meant() && !wanted.names_objects() {
+        let loses_it = compared.as_ref().is_some_and(|compared| compared.was_meant(target.object()));
+        if !chain.is_meant() && !wanted.names_objects() && !loses_it {
             report.summary.skipped += 1;
             continue;
         }
@@ -119,7 +134,8 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
         locate_findings(&mut findings, target, input);
         decisions.apply(&mut findings, Some((chain, &input.inventory)), &mut report.suppressed);
         let links = links::links(chain, &findings);
-        let open = if chain.is_meant() { collect_gaps(chain, input, wanted, &mut gaps) } else { false };
+        let mut open = if chain.is_meant() { collect_gaps(chain, input, wanted, &mut gaps) } else { false };
+        open |= overlay.is_some_and(|overlay| collect_unread(chain, overlay, &mut gaps));
         let verdict = verdict(chain, &findings, open);
         for finding in findings.iter().filter(|finding| is_of_cluster(finding, target)) {
             if !of_cluster.contains_key(&finding.id) {
@@ -141,6 +157,7 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
             verdict,
             chain: links,
             findings,
+            applied: compared.as_ref().map(|compared| compared.change(chain, verdict)),
             place: place(target),
             running: match chain.pods() {
                 Fact::Known(pods) if !pods.is_empty() => Some(links::running(chain, pods)),
@@ -150,9 +167,14 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
         });
     }
     report.findings.extend(order.into_iter().filter_map(|id| of_cluster.remove(&id)));
+    report.incomplete = !wanted.names_objects() && collect_unread_kinds(input, wanted, &mut gaps);
+    let mut permissions = tool::missing_permissions(&gaps);
+    permissions.retain(|finding| wanted.wants(finding.code));
+    decisions.apply(&mut permissions, None, &mut report.suppressed);
+    report.findings.extend(permissions);
     report.unknown = gaps
         .into_iter()
-        .map(|((what, why), rules)| Unknown { what, why, rules: rules.into_iter().collect() })
+        .map(|(Gap { what, why, .. }, rules)| Unknown { what, why, rules: rules.into_iter().collect() })
         .collect();
     let mut unused = decisions.unused(&report.unknown);
     for finding in &mut unused {
@@ -232,6 +254,10 @@ fn cluster_report(cluster: &Cluster) -> Option<ClusterReport> {
 /// Gives every finding about an object in a file its line and column.
 fn locate_findings(findings: &mut [Finding], target: Target<'_>, input: &Input) {
     for finding in findings {
+        if input.overlay.as_ref().is_some_and(|overlay| overlay.is_kept(&finding.object, &finding.path)) {
+            finding.evidence.push("the files do not set this; it stays as it is in the cluster".to_owned());
+            continue;
+        }
         if let Some(Origin::File(origin)) = origin_of(&finding.object, target, &input.inventory) {
             let mut source = locate(&input.texts, origin, &finding.path);
             // The line of a Secret may hold a value.
@@ -288,12 +314,7 @@ fn origin_of<'a>(object: &ObjectRef, target: Target<'a>, inventory: &'a Inventor
 }
 
 /// Notes which facts could not be read, with the rules that needed them; whether there were any.
-fn collect_gaps(
-    chain: &Chain<'_>,
-    input: &Input,
-    wanted: &Wanted,
-    gaps: &mut BTreeMap<(String, String), BTreeSet<&'static str>>,
-) -> bool {
+fn collect_gaps(chain: &Chain<'_>, input: &Input, wanted: &Wanted, gaps: &mut Gaps) -> bool {
     let mut open = false;
     for info in registry::infos().filter(|info| wanted.wants(info.code) && !wanted.leaves_out(info.code)) {
         for read in info.reads {
@@ -302,6 +323,36 @@ fn collect_gaps(
                 // Events tell of symptoms; a verdict does not hang on them, nor on an Azure that was not asked for.
                 open |= *read != Reads::Events && (!read.is_of_azure() || input.azure.is_required());
             }
+        }
+    }
+    open
+}
+
+/// Notes kinds of workloads that could not be read where everything was asked for: what there is of them, and whether
+/// it has its identity, is not known.
+fn collect_unread_kinds(input: &Input, wanted: &Wanted, gaps: &mut Gaps) -> bool {
+    let namespace = wanted.selection.scope.namespace();
+    let place = namespace.unwrap_or("all namespaces");
+    let mut open = false;
+    for (_, kind) in WORKLOAD_KINDS {
+        let what = format!("{}s of {place}", kind.to_lowercase());
+        if let Some(gap) = Gap::of(what, &input.inventory.coverage(kind, namespace)) {
+            gaps.entry(gap).or_default();
+            open = true;
+        }
+    }
+    open
+}
+
+/// Notes objects of the files of which it is not known what they are now, and so not what applying makes of them.
+fn collect_unread(chain: &Chain<'_>, overlay: &Overlay, gaps: &mut Gaps) -> bool {
+    let account = ObjectRef::service_account(chain.namespace(), chain.account_name());
+    let mut open = false;
+    for object in [chain.target().object(), &account] {
+        if let Some(why) = overlay.unread(object) {
+            let what = format!("{object} as it is in the cluster");
+            gaps.entry(Gap { what, why: why.to_owned(), denied: None }).or_default();
+            open = true;
         }
     }
     open
@@ -374,7 +425,7 @@ pub fn exit_code(report: &InspectReport, fail_on: Option<Level>) -> u8 {
     let worst = report.targets.iter().flat_map(|t| &t.findings).chain(&report.findings).map(|f| f.level).max();
     match (worst, fail_on) {
         (Some(worst), Some(threshold)) if worst >= threshold => 1,
-        _ if report.targets.iter().any(|target| target.verdict == Verdict::Unknown) => 3,
+        _ if report.incomplete || report.targets.iter().any(|target| target.verdict == Verdict::Unknown) => 3,
         _ => 0,
     }
 }

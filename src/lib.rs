@@ -1,5 +1,6 @@
 //! Finds out why a pod on Kubernetes does not get its Azure identity, proves it, and repairs it.
 
+pub mod applied;
 pub mod apps;
 pub mod azure;
 pub mod chain;

@@ -2,11 +2,14 @@
 
 use super::Overlay;
 use crate::chain::compare::{Shown, presented};
+use crate::chain::select::Selection;
 use crate::chain::{Chain, Target};
-use crate::inspect::identities;
+use crate::inspect::{Wanted, inspect};
 use crate::model::fact::Fact;
-use crate::report::model::{AppliedReport, ChangeKind, Difference, PodsAfter, Verdict};
+use crate::model::object::ObjectRef;
+use crate::report::model::{AppliedReport, ChangeKind, FieldChange, PodsAfter, Verdict};
 use crate::webhook::keys;
+use std::collections::HashMap;
 
 /// What a target is to Azure, as a reader compares it.
 struct Face(Vec<(&'static str, Option<String>)>);
@@ -21,7 +24,7 @@ impl Face {
         if !matches!(chain.target(), Target::Other(_)) {
             face.push(("service account", Some(chain.account_name().to_owned())));
         }
-        let identities = identities(chain);
+        let identities = chain.identities();
         let all = |of: fn(&crate::report::model::IdentityReport) -> &Option<String>| {
             let mut values: Vec<&str> = identities.iter().filter_map(|identity| of(identity).as_deref()).collect();
             values.dedup();
@@ -34,6 +37,12 @@ impl Face {
         face.push(("token file", chain.token_file()));
         Self(face)
     }
+
+    fn differences(&self, after: Self) -> Vec<FieldChange> {
+        let before = |what: &str| self.0.iter().find(|(name, _)| *name == what).and_then(|(_, value)| value.clone());
+        let pairs = after.0.into_iter().map(|(what, after)| FieldChange { what, before: before(what), after });
+        pairs.filter(|change| change.before != change.after).collect()
+    }
 }
 
 /// The client id that the newest running pod was given, which an account that was changed since no longer tells.
@@ -45,35 +54,63 @@ fn running_client_id(chain: &Chain<'_>) -> Option<String> {
     })
 }
 
-/// Compares a target with what is there before the files are applied.
-pub fn change(
-    overlay: &Overlay,
-    after: &Chain<'_>,
-    before: Option<&Chain<'_>>,
-    verdicts: (Option<Verdict>, Verdict),
-) -> AppliedReport {
-    let object = after.target().object();
-    let new = Face::of(after);
-    let old = before.map(Face::of);
-    // A target that is not meant for identity any more has none of it: what it had is what it loses.
-    let differences: Vec<Difference> = new
-        .0
-        .into_iter()
-        .filter_map(|(what, value)| {
-            let was = old.as_ref().and_then(|old| old.0.iter().find(|(name, _)| *name == what)?.1.clone());
-            (old.is_some() && was != value).then(|| Difference { what, before: was, after: value })
-        })
-        .collect();
-    let running = before.and_then(|before| before.pods().known().map(|pods| pods.len())).unwrap_or_default();
-    let pods = match running {
-        0 => PodsAfter::None,
-        _ if overlay.renews(object) => PodsAfter::Replaced,
-        _ => PodsAfter::Kept,
-    };
-    let change = match (&old, differences.is_empty() && verdicts.0 == Some(verdicts.1)) {
-        (None, _) => ChangeKind::Created,
-        (Some(_), true) => ChangeKind::Unchanged,
-        (Some(_), false) => ChangeKind::Changed,
-    };
-    AppliedReport { change, verdict_before: verdicts.0, differences, pods, running }
+/// The cluster as it is, judged, for comparison.
+pub struct Compared<'a> {
+    overlay: &'a Overlay,
+    verdicts: HashMap<ObjectRef, Verdict>,
+}
+
+impl<'a> Compared<'a> {
+    /// Judges all that the same namespaces hold now.
+    pub fn new(overlay: &'a Overlay, wanted: &Wanted) -> Self {
+        let selection = Selection { items: Vec::new(), labels: Vec::new(), ..wanted.selection.clone() };
+        let report = inspect(&overlay.live, &Wanted { selection, ..wanted.clone() });
+        // Without names nothing can be missing.
+        let targets = report.map(|report| report.targets).unwrap_or_default();
+        let meant = targets.into_iter().filter(|target| target.verdict != Verdict::NotConfigured);
+        let verdicts = meant.map(|target| (target.object, target.verdict)).collect();
+        Self { overlay, verdicts }
+    }
+
+    /// Whether a target is meant for identity as things are.
+    pub fn was_meant(&self, target: &ObjectRef) -> bool {
+        self.verdicts.contains_key(target)
+    }
+
+    /// What applying changes of a target, against what runs.
+    pub fn change(&self, after: &Chain<'_>, verdict: Verdict) -> AppliedReport {
+        let (overlay, live) = (self.overlay, &self.overlay.live);
+        let object = after.target().object();
+        let before = self.before(after).map(|target| Chain::new(target, &live.inventory, &live.cluster));
+        let old = before.as_ref().map(Face::of);
+        let verdict_before = self.verdicts.get(object).copied();
+        let differences = old.as_ref().map(|old| old.differences(Face::of(after))).unwrap_or_default();
+        let same = verdict_before == Some(verdict) || verdict_before.is_none() && verdict == Verdict::NotConfigured;
+        let change = match old {
+            None => ChangeKind::Created,
+            Some(_) if same && differences.is_empty() => ChangeKind::Unchanged,
+            Some(_) => ChangeKind::Changed,
+        };
+        let running = before.and_then(|before| before.pods().known().map(|pods| pods.len())).unwrap_or_default();
+        let pods = match running {
+            0 => PodsAfter::None,
+            _ if overlay.renews(object) => PodsAfter::Replaced,
+            _ => PodsAfter::Kept,
+        };
+        AppliedReport { change, verdict_before, differences, pods, running }
+    }
+
+    /// The same target as it is in the cluster.
+    fn before(&self, after: &Chain<'_>) -> Option<Target<'a>> {
+        let (inventory, object) = (&self.overlay.live.inventory, after.target().object());
+        let namespace = object.namespace.as_deref();
+        let in_namespace = namespace.unwrap_or_default();
+        match after.target() {
+            Target::Workload(_) => inventory.workload(&object.kind, in_namespace, &object.name).map(Target::Workload),
+            Target::Account(_) => inventory.account(in_namespace, &object.name).known().copied().map(Target::Account),
+            Target::Other(_) => {
+                inventory.other(&object.kind, namespace, &object.name).known().copied().map(Target::Other)
+            }
+        }
+    }
 }

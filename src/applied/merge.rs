@@ -6,6 +6,7 @@
 //! it, others are replaced (Kubernetes, "Declarative management of Kubernetes objects using configuration files", and
 //! the patch strategies of the API types).
 
+use crate::cluster::FIELD_MANAGER;
 use serde_json::{Map, Value};
 
 /// Where `kubectl apply` keeps what it had set.
@@ -30,26 +31,65 @@ const KEYED: &[(&str, &str)] = &[
 /// Entries of which nothing stays that the manifest does not say: a volume has one source, a variable one value.
 const WHOLE: &[&str] = &["env", "volumes"];
 
-/// Those who apply manifests, as `managedFields` names them where they write by update. Others only change objects.
-const UPDATING: &[&str] = &["helm", "Helm", "kubectl-client-side-apply"];
-/// The same where they write by server-side apply. Controllers apply, too, what is no manifest of anybody.
-const APPLYING: &[&str] = &["helm", "argocd", "kustomize", "flux", "kapp", "terraform", "pulumi"];
+/// Those who apply manifests by updates, as `managedFields` names them. Others only change objects.
+const UPDATING: &[&str] = &["helm", "Helm"];
+
+/// Maps and fields that the API server fills in for nobody. Who updates an object owns the defaults of all others, too,
+/// as if they had been written: of these, nothing tells that the last manifest had them.
+const NEVER_DEFAULTED: &[&str] = &[
+    "labels",
+    "annotations",
+    "nodeSelector",
+    "serviceAccountName",
+    "automountServiceAccountToken",
+    "hostNetwork",
+    "env",
+    "envFrom",
+    "command",
+    "args",
+    "volumes",
+    "volumeMounts",
+    "initContainers",
+];
 
 /// What the last apply had set, at some place of the object.
 #[derive(Clone, Copy)]
 enum Before<'a> {
     /// As a manifest.
     Manifest(&'a Value),
-    /// As the fields that one manager owns.
+    /// As the fields that one manager applied.
     Fields(&'a Value),
+    /// As the fields that one manager owns by updates; whether it is in a map that the API server does not fill in.
+    Updated(&'a Value, bool),
 }
 
 impl<'a> Before<'a> {
     /// Of everything that is known of it.
-    fn of(live: &'a Value, last: Option<&'a Value>) -> Vec<Self> {
+    fn of(live: &'a Value, last: Option<&'a Value>, manifest: &Value) -> Vec<Self> {
         let fields = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
-        let applied = fields.filter(|entry| is_of_apply(entry)).filter_map(|entry| entry.get("fieldsV1"));
-        last.map(Before::Manifest).into_iter().chain(applied.map(Before::Fields)).collect()
+        let applied = fields.filter_map(|entry| {
+            let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
+            let (manager, fields) = (text("manager"), entry.get("fieldsV1")?);
+            match text("operation") {
+                "Apply" => is_of_apply(manager, fields, manifest).then_some(Self::Fields(fields)),
+                _ => UPDATING.contains(&manager).then_some(Self::Updated(fields, false)),
+            }
+        });
+        last.map(Self::Manifest).into_iter().chain(applied).collect()
+    }
+
+    /// What of it is taken away with a field that the manifest no longer has.
+    fn taken(self, name: &str) -> Option<Self> {
+        let never_defaulted = NEVER_DEFAULTED.contains(&name);
+        match (self, self.field(name)?) {
+            (Self::Updated(_, false), Self::Updated(..)) if !never_defaulted => None,
+            (_, found) => Some(found),
+        }
+    }
+
+    /// Whether it has the field as a whole, and not only something below it.
+    fn is_whole(self) -> bool {
+        matches!(self, Self::Fields(Value::Object(map)) | Self::Updated(Value::Object(map), _) if map.is_empty())
     }
 
     /// The same below a field.
@@ -57,6 +97,10 @@ impl<'a> Before<'a> {
         match self {
             Self::Manifest(value) => value.get(name).map(Self::Manifest),
             Self::Fields(value) => value.get(format!("f:{name}")).map(Self::Fields),
+            Self::Updated(value, free) => {
+                let free = free || NEVER_DEFAULTED.contains(&name);
+                value.get(format!("f:{name}")).map(|value| Self::Updated(value, free))
+            }
         }
     }
 
@@ -66,23 +110,52 @@ impl<'a> Before<'a> {
             Self::Manifest(value) => {
                 value.as_array()?.iter().find(|entry| entry.get(key) == Some(of)).map(Self::Manifest)
             }
-            Self::Fields(value) => {
-                let found = value.as_object()?.iter().find(|(name, _)| {
-                    let keys = name.strip_prefix("k:").and_then(|keys| serde_json::from_str::<Value>(keys).ok());
-                    keys.is_some_and(|keys| keys.get(key) == Some(of))
-                });
-                found.map(|(_, fields)| Self::Fields(fields))
-            }
+            Self::Fields(value) => keyed(value, key, of).map(Self::Fields),
+            // What stands in the entry may be a default again.
+            Self::Updated(value, _) => keyed(value, key, of).map(|value| Self::Updated(value, false)),
         }
     }
 }
 
-fn is_of_apply(entry: &Value) -> bool {
-    let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
-    let manager = text("manager");
-    match text("operation") {
-        "Apply" => manager == "kubectl" || APPLYING.iter().any(|name| manager.to_ascii_lowercase().contains(name)),
-        _ => UPDATING.contains(&manager),
+/// The fields of the entry of a list that has that key.
+fn keyed<'a>(fields: &'a Value, key: &str, of: &Value) -> Option<&'a Value> {
+    let mut entries = fields.as_object()?.iter();
+    let found = entries.find(|(name, _)| {
+        let keys = name.strip_prefix("k:").and_then(|keys| serde_json::from_str::<Value>(keys).ok());
+        keys.is_some_and(|keys| keys.get(key) == Some(of))
+    });
+    found.map(|(_, fields)| fields)
+}
+
+/// Whether somebody who applies set what the last apply of this manifest had set. Controllers apply, too
+/// (cert-manager a CA bundle), under any name: the one that counts set by half at least what the manifest says.
+fn is_of_apply(manager: &str, fields: &Value, manifest: &Value) -> bool {
+    let (mut owned, mut said) = (0, 0);
+    count(fields, Some(manifest), &mut owned, &mut said);
+    manager != FIELD_MANAGER && 2 * said >= owned
+}
+
+/// Counts the fields that a manager owns, and how many of them the manifest has.
+fn count(fields: &Value, manifest: Option<&Value>, owned: &mut usize, said: &mut usize) {
+    let below = |name: &str| -> Option<Option<&Value>> {
+        if let Some(field) = name.strip_prefix("f:") {
+            return Some(manifest.and_then(|manifest| manifest.get(field)));
+        }
+        let keys: Value = serde_json::from_str(name.strip_prefix("k:")?).ok()?;
+        let has =
+            |entry: &&Value| keys.as_object().is_some_and(|keys| keys.iter().all(|(k, v)| entry.get(k) == Some(v)));
+        Some(manifest.and_then(Value::as_array).and_then(|list| list.iter().find(has)))
+    };
+    let mut leaf = true;
+    for (name, fields) in fields.as_object().into_iter().flatten() {
+        if let Some(value) = below(name) {
+            leaf = false;
+            count(fields, value, owned, said);
+        }
+    }
+    if leaf {
+        *owned += 1;
+        *said += usize::from(manifest.is_some());
     }
 }
 
@@ -90,7 +163,7 @@ fn is_of_apply(entry: &Value) -> bool {
 /// them.
 pub fn applied(live: &Value, manifest: &Value, keyed: bool) -> Value {
     let last = live.pointer(LAST_APPLIED).and_then(Value::as_str).and_then(|text| serde_json::from_str(text).ok());
-    let mut merged = merge(live, manifest, &Before::of(live, last.as_ref()), keyed);
+    let mut merged = merge(live, manifest, &Before::of(live, last.as_ref(), manifest), keyed);
     // A manifest that was printed from a cluster brings these along; the API server keeps its own.
     for field in ["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "deletionTimestamp"] {
         restore(&mut merged, live, &["metadata", field]);
@@ -128,7 +201,8 @@ fn merge_map(
         match manifest.get(name) {
             // Said by nobody but the last apply: taken away. What only lies below it is looked at one by one.
             None => {
-                if let Some(kept) = without(value, &below(name)) {
+                let taken: Vec<Before<'_>> = before.iter().filter_map(|one| one.taken(name)).collect();
+                if let Some(kept) = without(value, &taken) {
                     merged.insert(name.clone(), kept);
                 }
             }
@@ -158,17 +232,15 @@ fn without(value: &Value, before: &[Before<'_>]) -> Option<Value> {
     if before.is_empty() {
         return Some(value.clone());
     }
-    // A manager that owns a field without anything below it owns all of it.
-    let owns_all = |one: &Before<'_>| matches!(one, Before::Fields(Value::Object(fields)) if fields.is_empty());
     let Value::Object(map) = value else { return None };
-    if before.iter().any(owns_all) {
+    if before.iter().any(|one| one.is_whole()) {
         return None;
     }
     let kept: Map<String, Value> = map
         .iter()
         .filter_map(|(name, value)| {
-            let below: Vec<Before<'_>> = before.iter().filter_map(|one| one.field(name)).collect();
-            Some((name.clone(), without(value, &below)?))
+            let taken: Vec<Before<'_>> = before.iter().filter_map(|one| one.taken(name)).collect();
+            Some((name.clone(), without(value, &taken)?))
         })
         .collect();
     (!kept.is_empty()).then_some(Value::Object(kept))
@@ -298,10 +370,15 @@ mod tests {
 
         // The same by who wrote the fields, for Helm and server-side apply; a change by hand is nobody's apply.
         live["metadata"]["annotations"] = Value::Null;
-        let fields = json!({"f:metadata": {"f:labels": {".": {}, "f:use": {}}}});
-        for (manager, operation, goes) in
-            [("helm", "Update", true), ("argocd-controller", "Apply", true), ("kubectl-edit", "Update", false)]
-        {
+        let of_ours = json!({"f:metadata": {"f:labels": {".": {}, "f:use": {}, "f:other": {}}}});
+        let of_others = json!({"f:metadata": {"f:labels": {"f:use": {}, "f:x": {}, "f:y": {}}}});
+        for (manager, operation, fields, goes) in [
+            ("helm", "Update", &of_ours, true),
+            ("ci", "Apply", &of_ours, true),
+            ("cainjector", "Apply", &of_others, false),
+            ("kubectl-wi", "Apply", &of_ours, false),
+            ("kubectl-edit", "Update", &of_ours, false),
+        ] {
             live["metadata"]["managedFields"] =
                 json!([{"manager": manager, "operation": operation, "fieldsV1": fields}]);
             assert_eq!(labels(&live).get("use").is_none(), goes, "{manager}");
@@ -338,13 +415,19 @@ mod tests {
                 "volumes": [{"name": "v", "configMap": {"name": "c"}}],
             })
         );
-        // What the last apply had brought goes with it.
+        // What the last apply had brought goes with it; what the API server filled in for it stays.
         let mut live = live;
         live["metadata"]["managedFields"] = json!([{"manager": "helm", "operation": "Update", "fieldsV1": {
-            "f:spec": {"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"injected\"}": {".": {}, "f:image": {}}}}}},
+            "f:spec": {"f:template": {"f:spec": {"f:containers": {
+                "k:{\"name\":\"injected\"}": {".": {}, "f:image": {}},
+                "k:{\"name\":\"app\"}": {".": {}, "f:imagePullPolicy": {}, "f:env": {"k:{\"name\":\"OLD\"}": {}}},
+            }}}},
         }}]);
         let merged = applied(&live, &manifest, true);
-        assert_eq!(merged["spec"]["template"]["spec"]["containers"].as_array().map(Vec::len), Some(1));
+        let containers = &merged["spec"]["template"]["spec"]["containers"];
+        assert_eq!(containers.as_array().map(Vec::len), Some(1));
+        assert_eq!(containers[0]["imagePullPolicy"], "Always");
+        assert_eq!(containers[0]["env"].as_array().map(Vec::len), Some(1));
     }
 
     #[test]

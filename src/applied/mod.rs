@@ -153,7 +153,8 @@ impl Overlay {
     /// it, and applying leaves it as it is.
     pub fn is_kept(&self, object: &ObjectRef, pointer: &str) -> bool {
         let object = key(object);
-        let has = |of: &HashMap<ObjectRef, Value>| of.get(&object).is_some_and(|value| value.pointer(pointer).is_some());
+        let has =
+            |of: &HashMap<ObjectRef, Value>| of.get(&object).is_some_and(|value| value.pointer(pointer).is_some());
         !pointer.is_empty() && has(&self.merged) && !has(&self.manifests)
     }
 }
@@ -175,7 +176,8 @@ pub fn lay(manifests: Manifests, live: Input, whole: &HashMap<ObjectRef, Fact<Va
             _ if is_merged(&object) => None,
             _ => inventory.other(&object.kind, object.namespace.as_deref(), &object.name).known().map(|o| &o.value),
         };
-        let after = before.map_or_else(|| manifest.clone(), |live| merge::applied(live, &manifest, is_built_in(&object)));
+        let after =
+            before.map_or_else(|| manifest.clone(), |live| merge::applied(live, &manifest, is_built_in(&object)));
         if let Some(before) = before
             && rolls_over(&object, &after)
             && differ(before, &after, template_pointer(&object.kind))
@@ -220,10 +222,7 @@ fn rolls_over(object: &ObjectRef, after: &Value) -> bool {
 
 fn differ(before: &Value, after: &Value, template: &str) -> bool {
     let none = Value::Null;
-    merge::is_other_template(
-        before.pointer(template).unwrap_or(&none),
-        after.pointer(template).unwrap_or(&none),
-    )
+    merge::is_other_template(before.pointer(template).unwrap_or(&none), after.pointer(template).unwrap_or(&none))
 }
 
 fn unfit(object: &ObjectRef, origin: &Origin, error: &serde_json::Error) -> Problem {

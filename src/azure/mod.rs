@@ -23,6 +23,7 @@ mod graph;
 mod guid;
 mod identities;
 mod proxy;
+mod published;
 mod resource_graph;
 mod resource_id;
 pub mod roles;
@@ -45,6 +46,7 @@ pub use identities::{
     Written,
 };
 pub use proxy::Proxies;
+pub use published::published;
 pub use resource_id::{Covers, NotAnId, ResourceId, ScopeLevel};
 pub use transport::Transport;
 pub use vaults::{AccessPolicy, Vault};

@@ -90,14 +90,27 @@ impl Transport {
     /// # Errors
     /// No answer, an answer that is no success, or an address that is not asked.
     pub async fn fetch(&self, url: &str) -> Result<Vec<u8>, Error> {
+        let missing = |what| Error::Unreadable { what, reason: "it has no such document".to_owned() };
+        self.fetch_if_there(url)
+            .await?
+            .ok_or_else(|| missing(Url::parse(url).map(|url| host_of(&url)).unwrap_or_default()))
+    }
+
+    /// The same; `None` where the server answers that it has no such document, or does not give it out.
+    ///
+    /// # Errors
+    /// No answer, an answer that is neither, or an address that is not asked.
+    pub async fn fetch_if_there(&self, url: &str) -> Result<Option<Vec<u8>>, Error> {
         let url = Url::parse(url).map_err(|_| Error::Refused("an address that is no URL is not asked".to_owned()))?;
         let what = host_of(&url);
         let request = Request { method: Method::GET, url, headers: HeaderMap::new(), body: Bytes::new() };
         let reply = self.send(request).await?;
-        if !reply.is_success() {
-            return Err(Error::Unreadable { what, reason: format!("it answered with status {}", reply.status) });
+        match reply.status {
+            200..300 => Ok(Some(reply.body.to_vec())),
+            // A storage account answers 409 where anonymous reading is switched off.
+            401 | 403 | 404 | 409 | 410 => Ok(None),
+            status => Err(Error::Unreadable { what, reason: format!("it answered with status {status}") }),
         }
-        Ok(reply.body.to_vec())
     }
 
     /// Sends one request and reads the whole answer.

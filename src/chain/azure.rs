@@ -1,7 +1,7 @@
 //! The last links of a chain: what is presented to Entra, and what Azure said about it.
 
-use super::Chain;
 use super::meant::TokenSource;
+use super::{Chain, Gap};
 use crate::azure::facts::{self, AzureFacts, IdentityFacts};
 use crate::azure::{
     Discovered, FederatedCredential, Guid, IDENTITY_BINDING_AUDIENCE, ManagedCluster, declared::Declared,
@@ -114,32 +114,34 @@ impl<'a> Chain<'a> {
     }
 
     /// Why an answer of Azure is missing; `None` where it is there, or nobody asked.
-    pub(super) fn azure_gap(&self, read: Reads) -> Option<(String, String)> {
+    pub(super) fn azure_gap(&self, read: Reads) -> Option<Gap> {
         let facts = self.azure.filter(|facts| facts.was_asked())?;
         if read == Reads::ManagedCluster {
-            return Some(("the managed cluster in Azure".to_owned(), facts.cluster.as_ref().map(|_| ()).why()?));
+            return Gap::of("the managed cluster in Azure".to_owned(), &facts.cluster);
         }
         let gap = |presentation: Presentation| {
             let client = presentation.client;
             let identity = facts.identities.get(&client)?;
             let name = identity.name().map_or_else(|| client.to_string(), |name| format!("{name} ({client})"));
-            let (what, why) = match read {
+            match read {
                 Reads::Identity => match &identity.discovered {
-                    Discovered::NotSeen => (format!("identity {client}"), Some(not_seen(facts))),
-                    _ => (format!("identity {name}"), identity.found()?.identity.as_ref().map(|_| ()).why()),
+                    Discovered::NotSeen => {
+                        Some(Gap { what: format!("identity {client}"), why: not_seen(facts), denied: None })
+                    }
+                    _ => Gap::of(format!("identity {name}"), &identity.found()?.identity),
                 },
                 Reads::Credentials => {
-                    let why = match &identity.discovered {
+                    let what = format!("federated credentials of {name}");
+                    match &identity.discovered {
                         Discovered::ForeignApplication { .. } => {
-                            Some("its registration is in another tenant".to_owned())
+                            let why = "its registration is in another tenant".to_owned();
+                            Some(Gap { what, why, denied: None })
                         }
-                        _ => identity.credentials.why(),
-                    };
-                    (format!("federated credentials of {name}"), why)
+                        _ => Gap::of(what, &identity.credentials),
+                    }
                 }
-                _ => (format!("roles of {name}"), identity.roles.iter().find_map(|(_, roles)| roles.why())),
-            };
-            Some((what, why?))
+                _ => identity.roles.iter().find_map(|(_, roles)| Gap::of(format!("roles of {name}"), roles)),
+            }
         };
         self.presentations().into_iter().find_map(gap)
     }

@@ -1,5 +1,6 @@
 //! The links of a chain as a reader sees them: one line each, with what is known of it.
 
+use super::compare::Answer;
 use super::{Chain, Target, azure_links};
 use crate::model::fact::Fact;
 use crate::model::finding::{Finding, Level, Link};
@@ -100,9 +101,20 @@ fn cluster(chain: &Chain<'_>) -> (LinkState, String) {
 
 fn webhook(chain: &Chain<'_>) -> (LinkState, String) {
     match chain.webhook() {
-        Fact::Known(webhook) => (LinkState::Ok, webhook_summary(chain, webhook)),
+        Fact::Known(webhook) => (LinkState::Ok, webhook_summary(chain, webhook) + asked(chain)),
         Fact::Absent => (LinkState::Skipped, "not installed".to_owned()),
         other => unread(&other, "not among the manifests"),
+    }
+}
+
+/// Whether the API server's answer to a dry run is what was simulated.
+fn asked(chain: &Chain<'_>) -> &'static str {
+    let Fact::Known(Answer::Pod(_)) = chain.asked() else { return "" };
+    match chain.sides_of_template() {
+        Some(sides) if !sides.answered_otherwise().iter().any(|difference| difference.aspect.matters()) => {
+            ", asked: answers as simulated"
+        }
+        _ => "",
     }
 }
 

@@ -36,6 +36,8 @@ pub enum Reason {
     CustomResource(String),
     /// A known application's setting asks for it.
     Application(String),
+    /// It is meant for identity as the cluster is, and files that are to be applied take away what said so.
+    Formerly,
 }
 
 /// How a workload takes its token.
@@ -87,7 +89,15 @@ fn of_workload(chain: &Chain<'_>, workload: &Workload) -> Vec<Reason> {
         reasons.extend(of_custom_resource(chain, owner).map(Reason::CustomResource));
     }
     application_reasons(chain, &mut reasons);
+    if reasons.is_empty() && chain.formerly && !declined && !has_other_credential(chain, workload) {
+        reasons.push(Reason::Formerly);
+    }
     reasons
+}
+
+fn has_other_credential(chain: &Chain<'_>, workload: &Workload) -> bool {
+    let mut containers = workload.template.spec.all_containers();
+    containers.any(|(_, _, container)| chain.environment(container).has_other_credential())
 }
 
 /// What the settings of known applications ask for, and which of their components ask for nothing.
@@ -255,8 +265,7 @@ pub(super) fn token_source(chain: &Chain<'_>) -> TokenSource {
     {
         return TokenSource::Csi;
     }
-    let mut containers = workload.template.spec.all_containers();
-    if reasons.is_empty() && containers.any(|(_, _, container)| chain.environment(container).has_other_credential()) {
+    if reasons.is_empty() && has_other_credential(chain, workload) {
         return TokenSource::OtherCredential;
     }
     TokenSource::Injected

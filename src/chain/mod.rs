@@ -25,7 +25,7 @@ pub use cluster::{Cluster, cluster_from};
 use crate::apps::{self, Part};
 use crate::azure::facts::AzureFacts;
 use crate::model::event::Event;
-use crate::model::fact::Fact;
+use crate::model::fact::{Denied, Fact};
 use crate::model::finding::pointer_token;
 use crate::model::inventory::{Inventory, RawObject};
 use crate::model::object::ObjectRef;
@@ -67,6 +67,28 @@ impl<'a> Target<'a> {
     }
 }
 
+/// Something that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Gap {
+    /// What it is called.
+    pub what: String,
+    /// Why it could not be read.
+    pub why: String,
+    /// The permission that is missing, where it is that.
+    pub denied: Option<Denied>,
+}
+
+impl Gap {
+    /// Of a fact that was asked for and could not be read; `None` where it was read, is absent, or nobody asked.
+    pub fn of<T>(what: String, fact: &Fact<T>) -> Option<Self> {
+        let denied = match fact {
+            Fact::Denied(denied) => Some(denied.clone()),
+            _ => None,
+        };
+        Some(Self { what, why: fact.why()?, denied })
+    }
+}
+
 /// One target with all that is known of its way to an identity.
 pub struct Chain<'a> {
     target: Target<'a>,
@@ -79,6 +101,7 @@ pub struct Chain<'a> {
     asked: Fact<&'a Answer>,
     probe: Option<&'a ProbeFacts>,
     azure: Option<&'a AzureFacts>,
+    formerly: bool,
 }
 
 impl<'a> Chain<'a> {
@@ -95,7 +118,15 @@ impl<'a> Chain<'a> {
             asked: Fact::NotAsked,
             probe: None,
             azure: None,
+            formerly: false,
         }
+    }
+
+    /// The same chain of a target that is meant for identity as the cluster is, before files are applied: what they
+    /// drop is then missing, and no decision.
+    #[must_use]
+    pub fn with_former(self, formerly: bool) -> Self {
+        Self { formerly, ..self }
     }
 
     /// The same chain, with what the API server answered when it was asked for such a pod without creating it.
@@ -249,7 +280,7 @@ impl<'a> Chain<'a> {
 
     /// What the API server answered to a dry run of such a pod.
     pub fn asked(&self) -> Fact<&'a Answer> {
-        self.note(Reads::Pods);
+        self.note(Reads::Asked);
         self.asked.clone()
     }
 
@@ -454,38 +485,38 @@ impl<'a> Chain<'a> {
     }
 
     /// Why a declared fact could not be read, with what it is called; `None` where it was read or nobody asked.
-    pub fn gap(&self, read: Reads) -> Option<(String, String)> {
-        let (what, why) = match read {
+    pub fn gap(&self, read: Reads) -> Option<Gap> {
+        let (what, fact) = match read {
             Reads::Account | Reads::Accounts => {
-                (format!("service accounts of {}", self.namespace()), self.account_fact().map(|_| ()).why())
+                (format!("service accounts of {}", self.namespace()), self.account_fact().map(|_| ()))
             }
             Reads::Pods => {
-                (format!("pods of {}", self.namespace()), self.inventory.coverage("Pod", Some(self.namespace())).why())
+                (format!("pods of {}", self.namespace()), self.inventory.coverage("Pod", Some(self.namespace())))
             }
-            Reads::Webhook => ("the identity webhook".to_owned(), self.cluster.webhook.as_ref().map(|_| ()).why()),
+            Reads::Webhook => ("the identity webhook".to_owned(), self.cluster.webhook.as_ref().map(|_| ())),
             // Without a selector that asks for them, nothing hangs on the namespace's labels.
             Reads::Namespace if !self.namespace_matters() => return None,
             Reads::Namespace => (
                 format!("namespace {}", self.namespace()),
-                self.inventory.other("Namespace", None, self.namespace()).map(|_| ()).why(),
+                self.inventory.other("Namespace", None, self.namespace()).map(|_| ()),
             ),
-            Reads::Cluster => ("the issuer of the cluster".to_owned(), self.cluster.issuer.as_ref().map(|_| ()).why()),
-            Reads::Events => (
-                format!("events of {}", self.namespace()),
-                self.inventory.coverage("Event", Some(self.namespace())).why(),
-            ),
+            Reads::Cluster => ("the issuer of the cluster".to_owned(), self.cluster.issuer.as_ref().map(|_| ())),
+            Reads::Events => {
+                (format!("events of {}", self.namespace()), self.inventory.coverage("Event", Some(self.namespace())))
+            }
             Reads::Secrets => {
                 let wanted = self.peek_applications().iter().flat_map(|part| part.application.secrets(part));
-                let unread = wanted.map(|(ns, name)| {
-                    (self.inventory.secret(&ns, &name).map(|_| ()).why(), format!("Secret {ns}/{name}"))
-                });
-                let Some((why, what)) = unread.into_iter().find(|(why, _)| why.is_some()) else { return None };
-                (what, why)
+                let mut unread = wanted
+                    .map(|(ns, name)| (format!("Secret {ns}/{name}"), self.inventory.secret(&ns, &name).map(|_| ())));
+                unread.find(|(_, fact)| fact.why().is_some())?
+            }
+            Reads::Asked => {
+                ("what the API server makes of such a pod (--ask-server)".to_owned(), self.asked.clone().map(|_| ()))
             }
             Reads::Identity | Reads::Credentials | Reads::Roles | Reads::ManagedCluster => return self.azure_gap(read),
             Reads::Template | Reads::Workloads | Reads::Objects | Reads::Probe | Reads::Exchange => return None,
         };
-        Some((what, why?))
+        Gap::of(what, &fact)
     }
 }
 

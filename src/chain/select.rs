@@ -17,6 +17,14 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// The namespace, where it is one.
+    pub fn namespace(&self) -> Option<&str> {
+        match self {
+            Self::Namespace(namespace) => Some(namespace),
+            Self::All => None,
+        }
+    }
+
     /// Whether a namespace is in it.
     pub fn contains(&self, namespace: &str) -> bool {
         match self {
@@ -150,6 +158,8 @@ pub struct Missing {
     pub what: String,
     /// The nearest names that are there, as arguments: `deploy/velero`.
     pub nearest: Vec<String>,
+    /// Why its kind could not be read, where that is so: then it may be there.
+    pub unread: Option<String>,
 }
 
 /// Finds what was selected. Each object stands once, in the order in which it was named or read.
@@ -197,6 +207,7 @@ pub fn select<'a>(inventory: &'a Inventory, selection: &Selection) -> Result<Vec
                     missing.push(Missing {
                         what: format!("{} \"{name}\"", kind.to_lowercase()),
                         nearest: nearest(inventory, selection, kind, name),
+                        unread: inventory.coverage(kind, selection.scope.namespace()).why(),
                     });
                 }
             }
@@ -224,7 +235,11 @@ pub fn select<'a>(inventory: &'a Inventory, selection: &Selection) -> Result<Vec
                     }
                 }
                 if !found {
-                    missing.push(Missing { what: format!("identity \"{client_id}\""), nearest: Vec::new() });
+                    missing.push(Missing {
+                        what: format!("identity \"{client_id}\""),
+                        nearest: Vec::new(),
+                        unread: inventory.coverage("ServiceAccount", selection.scope.namespace()).why(),
+                    });
                 }
             }
         }

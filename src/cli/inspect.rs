@@ -1,5 +1,9 @@
 //! `kubectl wi inspect`.
 
+mod applied;
+mod ask;
+mod published;
+
 use super::azure_flags::{AzureFlags, AzureMode};
 use super::error::Failure;
 use super::output::{self, Format, Output, YesNo};
@@ -12,7 +16,7 @@ use crate::cluster::collect::{Progress, Request, collect};
 use crate::cluster::parse_duration;
 use crate::inspect::{Input, Wanted, exit_code, inspect};
 use crate::manifest::collect::Collector;
-use crate::manifest::read;
+use crate::manifest::read::{self, Problem};
 use crate::model::finding::Level;
 use crate::report::model::InspectReport;
 use crate::report::redact::redact;
@@ -23,11 +27,17 @@ use std::time::Duration;
 /// Arguments of `inspect`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  kubectl wi inspect deploy/velero -n velero\n  kubectl wi inspect -A --fail-on warning\n  kubectl wi inspect sa/velero-server -n velero -o json\n  helm template velero vmware-tanzu/velero | kubectl wi inspect -f -\n\nSuppression, always with a reason:\n  --ignore WI106,WI7\n  annotation kubectl-wi/ignore: \"WI204: moves with the next release; until=2027-01-31\" on pod template, workload,\n    service account or namespace\n  .kubectl-wi.toml in this directory or above it: [[ignore]] code, object, reason, until"
+    after_help = "Examples:\n  kubectl wi inspect deploy/velero -n velero\n  kubectl wi inspect -A --fail-on warning\n  kubectl wi inspect sa/velero-server -n velero -o json\n  helm template velero vmware-tanzu/velero | kubectl wi inspect -f -\n  helm template velero vmware-tanzu/velero -n velero | kubectl wi inspect -f - --as-applied -n velero\n\nSuppression, always with a reason:\n  --ignore WI106,WI7\n  annotation kubectl-wi/ignore: \"WI204: moves with the next release; until=2027-01-31\" on pod template, workload,\n    service account or namespace\n  .kubectl-wi.toml in this directory or above it: [[ignore]] code, object, reason, until"
 )]
 pub struct Args {
     #[command(flatten)]
     on: SelectionArgs,
+    /// What would be, once the files were applied: they are laid over the cluster
+    #[arg(long, requires = "files", conflicts_with = "as_cluster")]
+    as_applied: bool,
+    /// Ask the API server for a pod of each named workload, without creating it, and compare
+    #[arg(long, conflicts_with = "files")]
+    ask_server: bool,
     /// The issuer of the cluster's tokens, where it cannot be read
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
@@ -106,7 +116,11 @@ impl FailLevel {
 
 /// Runs `inspect`.
 pub fn run(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, Failure> {
-    let (input, wanted) = if args.on.reads_files() { files(args, cli, around)? } else { cluster(args, cli, around)? };
+    let (input, wanted) = match args.on.reads_files() {
+        true if args.as_applied => applied::read(args, cli, around)?,
+        true => files(args, cli, around)?,
+        false => cluster(args, cli, around)?,
+    };
     let in_files = args.on.reads_files();
     let report = inspect(&input, &wanted).map_err(|missing| not_found(&missing, &wanted.selection.scope, in_files))?;
     print(args, cli, &report, &input, around)?;
@@ -135,18 +149,14 @@ fn files(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Input
     let mut collector = Collector::new(namespace.unwrap_or("default"));
     let texts = read::read(&args.on.paths(), around.stdin, &mut collector)?;
     let mut input = collector.finish(texts, args.on.as_cluster, args.issuer.as_deref(), Some(around.now));
-    if input.inventory.is_empty()
-        && let Some(problem) = input.problems.first()
-    {
-        let more = match input.problems.len() {
-            1 => String::new(),
-            n => format!(" (and {} more)", n - 1),
-        };
-        let text = format!("{}:{}: {}{more}", problem.file, problem.line, problem.message);
-        return Err(Failure::new(text, problem.hint.clone()));
+    if input.inventory.is_empty() && !input.problems.is_empty() {
+        return Err(unreadable(&input.problems));
     }
     let scope = args.on.scope_in_files(namespace);
     let wanted = wanted(args, scope, around, &|word| input.inventory.kind_named(word))?;
+    if published::is_asked(args) {
+        live::block_on(published::add(&mut input.cluster, None))?;
+    }
     let mode = AzureMode::of(args.azure, false);
     if mode != AzureMode::No {
         input.azure = live::block_on(async {
@@ -157,8 +167,25 @@ fn files(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Input
     Ok((input, wanted))
 }
 
+/// What is told of manifests in which there is no object at all.
+fn unreadable(problems: &[Problem]) -> Failure {
+    let Some(problem) = problems.first() else {
+        return Failure::new("there is no object in these files", None);
+    };
+    let more = match problems.len() {
+        1 => String::new(),
+        n => format!(" (and {} more)", n - 1),
+    };
+    let text = format!("{}:{}: {}{more}", problem.file, problem.line, problem.message);
+    Failure::new(text, problem.hint.clone())
+}
+
 /// Reads a cluster.
 fn cluster(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Input, Wanted), Failure> {
+    if args.ask_server && !args.on.names_objects() {
+        let hint = "kubectl wi inspect deploy/NAME --ask-server".to_owned();
+        return Err(Failure::new("--ask-server is for named workloads", hint));
+    }
     live::block_on(async {
         let client = live::connect(cli, around).await?;
         let scope = args.on.scope_in_cluster(client.namespace());
@@ -172,7 +199,16 @@ fn cluster(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Inp
             progress: Progress::default(),
         };
         let mode = AzureMode::of(args.azure, args.on.names_objects() && !args.on.all_namespaces);
-        let reading = Box::pin(collect(&client, &request));
+        let reading = Box::pin(async {
+            let mut input = Box::pin(collect(&client, &request)).await?;
+            if args.ask_server {
+                ask::add_answers(&client, &mut input, &wanted, args.timeout, &request.progress).await;
+            }
+            if published::is_asked(args) {
+                published::add(&mut input.cluster, Some(&client)).await?;
+            }
+            Ok::<_, Failure>(input)
+        });
         let (input, login) = tokio::join!(
             live::watched(reading, &request.progress, &client, around.terminal.stderr, around.stderr),
             args.azure_flags.login(mode, args.timeout),
@@ -192,6 +228,10 @@ pub(super) fn not_found(missing: &[Missing], scope: &Scope, in_files: bool) -> F
         Scope::All if in_files => " in these files".to_owned(),
         Scope::All => " in any namespace".to_owned(),
     };
+    if let Some((unread, why)) = missing.iter().find_map(|missing| Some((&missing.what, missing.unread.as_ref()?))) {
+        let hint = "kubectl wi rbac prints the least role".to_owned();
+        return Failure::new(format!("cannot tell whether {unread} is there{place}: {why}"), hint);
+    }
     let nearest: Vec<String> = missing.iter().flat_map(|missing| missing.nearest.clone()).collect();
     let hint = match (nearest.as_slice(), scope) {
         ([], Scope::Namespace(_)) => Some("-n NAMESPACE looks elsewhere, -A everywhere".to_owned()),

@@ -208,6 +208,21 @@ impl Inventory {
         self.owners.insert(child, owner);
     }
 
+    /// Adds all that another reading has found, with how far it read; of an object that both have, the other's counts.
+    pub fn absorb(&mut self, other: Self) {
+        self.everything |= other.everything;
+        self.reads.extend(other.reads);
+        other.accounts.into_values().for_each(|account| self.add_account(account));
+        self.secrets.extend(other.secrets);
+        other.workloads.into_iter().for_each(|workload| self.add_workload(workload));
+        other.pods.into_iter().for_each(|pod| self.add_pod(pod));
+        other.others.into_iter().for_each(|other| self.add_other(other));
+        other.events.into_iter().for_each(|event| self.add_event(event));
+        for ((namespace, kind, name), owner) in other.owners {
+            self.add_owner(&kind, &namespace, &name, owner);
+        }
+    }
+
     /// Makes a workload of every controller that is not here although its pods are: a custom resource, or an object
     /// that may not be read. Its pods say what it makes.
     pub fn complete(&mut self) {

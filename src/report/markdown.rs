@@ -1,6 +1,6 @@
 //! Markdown for tickets and pull requests.
 
-use super::model::{InspectReport, LinkState, TargetReport, Verdict};
+use super::model::{FieldChange, InspectReport, LinkState, TargetReport, Verdict};
 use crate::model::finding::{Finding, Level};
 use std::fmt::Write as _;
 
@@ -23,6 +23,7 @@ pub fn markdown(report: &InspectReport, show: Level) -> String {
         let name = text(&target.object.to_string());
         let _ = writeln!(out, "| {name} | {} | {} |", verdict(target.verdict), codes.join(", "));
     }
+    applied(&mut out, report);
     for target in &report.targets {
         if matches!(target.verdict, Verdict::Broken | Verdict::Degraded | Verdict::Unknown) {
             chain(&mut out, target);
@@ -40,6 +41,29 @@ pub fn markdown(report: &InspectReport, show: Level) -> String {
         }
     }
     out
+}
+
+/// What applying the files changes, where they were laid over a cluster.
+fn applied(out: &mut String, report: &InspectReport) {
+    let changes = report.targets.iter().filter_map(|target| Some((target, target.applied.as_ref()?)));
+    let rows: Vec<String> = changes
+        .flat_map(|(target, applied)| {
+            let name = text(&target.object.to_string());
+            let shown = |value: &Option<String>| text(value.as_deref().unwrap_or("not set"));
+            let row = move |change: &FieldChange| {
+                format!("| {name} | {} | {} | {} |", change.what, shown(&change.before), shown(&change.after))
+            };
+            applied.differences.iter().map(row)
+        })
+        .collect();
+    if !rows.is_empty() {
+        out.push_str(
+            "\n## Once applied, against what runs now\n\n| workload | | before | after |\n|---|---|---|---|\n",
+        );
+        rows.iter().for_each(|row| {
+            let _ = writeln!(out, "{row}");
+        });
+    }
 }
 
 fn chain(out: &mut String, target: &TargetReport) {

@@ -1,5 +1,6 @@
 //! What a person or a machine sees of an inspection: one file a format.
 
+mod applied;
 pub mod github;
 pub mod markdown;
 pub mod model;

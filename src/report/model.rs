@@ -26,6 +26,9 @@ pub struct InspectReport {
     pub findings: Vec<Finding>,
     /// Numbers.
     pub summary: Summary,
+    /// Whether workloads may be missing from it, because their kind could not be read.
+    #[serde(skip)]
+    pub incomplete: bool,
     /// What could not be read.
     pub unknown: Vec<Unknown>,
     /// Findings that were left out because somebody has decided so.
@@ -82,6 +85,9 @@ pub struct TargetReport {
     pub chain: Vec<ChainLink>,
     /// Its findings, root causes first.
     pub findings: Vec<Finding>,
+    /// What applying the files changes of it; only with `--as-applied`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applied: Option<AppliedReport>,
     /// Where the object stands, for the drawing: file and line.
     #[serde(skip)]
     pub place: Option<String>,
@@ -94,6 +100,58 @@ pub struct TargetReport {
     /// How the drawing calls fixing it: `fix deploy/velero -n velero` or `fix -f FILE`.
     #[serde(skip)]
     pub fix_arguments: String,
+}
+
+/// What applying files changes of a target, against what runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AppliedReport {
+    /// Whether it is there already.
+    pub change: ChangeKind,
+    /// Its verdict as things are; `None` where it is not there yet, or was not meant for identity.
+    pub verdict_before: Option<Verdict>,
+    /// What becomes another.
+    pub differences: Vec<FieldChange>,
+    /// What becomes of its pods.
+    pub pods: PodsAfter,
+    /// How many of them run.
+    pub running: usize,
+}
+
+/// Whether applying changes a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeKind {
+    /// It is not there yet.
+    Created,
+    /// Its way to its identity becomes another, or its verdict does.
+    Changed,
+    /// Neither does.
+    Unchanged,
+}
+
+/// One thing about a target that becomes another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FieldChange {
+    /// `service account`, `subject`, `client id`, `tenant`, `audience`, `token file`, or a label's key
+    pub what: &'static str,
+    /// As it is: as the pods have it, where some run.
+    pub before: Option<String>,
+    /// As it would be.
+    pub after: Option<String>,
+}
+
+/// What becomes of the pods of a target when files are applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PodsAfter {
+    /// None runs.
+    None,
+    /// The rollout makes them anew.
+    Replaced,
+    /// They stay as they are, with what was injected when they were created.
+    Kept,
 }
 
 /// A recognised application.

@@ -252,6 +252,7 @@ impl Redactor {
             verdict: _,
             chain,
             findings,
+            applied,
             azure,
             running,
             place,
@@ -280,6 +281,9 @@ impl Redactor {
             }
         }
         running.iter_mut().for_each(|text| self.text(text));
+        for change in applied.iter_mut().flat_map(|applied| &mut applied.differences) {
+            [&mut change.before, &mut change.after].into_iter().flatten().for_each(|text| self.text(text));
+        }
         findings.iter_mut().for_each(|finding| self.finding(finding));
         *place = None;
         fix_arguments.clear();

@@ -1,6 +1,7 @@
 //! The drawing for a terminal: one chain a target, the broken link marked, under it what to do.
 
-use super::model::{ChainLink, InspectReport, LinkState, TargetReport, Verdict};
+use super::applied;
+use super::model::{ChainLink, InspectReport, LinkState, TargetReport, Unknown, Verdict};
 use super::style::{Style, clean, columns, cut, pad, wrap};
 use crate::model::finding::{Finding, Level};
 use std::fmt::Write as _;
@@ -22,6 +23,7 @@ const DRAWN: usize = 8;
 /// Draws the whole report.
 pub fn draw(report: &InspectReport, options: Options) -> String {
     let mut out = String::new();
+    applied::draw(&mut out, report, options.style);
     let mut targets: Vec<&TargetReport> = report.targets.iter().collect();
     targets.sort_by_key(|target| target.verdict);
     let single = targets.len() == 1;
@@ -51,7 +53,7 @@ pub fn draw(report: &InspectReport, options: Options) -> String {
     }
     one_line_each(&mut out, report, &lines, options, single);
     loose_findings(&mut out, report, options);
-    unknown(&mut out, report, options.style);
+    unknown(&mut out, report, options);
     suppressed(&mut out, report, options.style);
     summary(&mut out, report, options.style);
     out
@@ -66,7 +68,7 @@ pub fn all_findings<'a>(report: &'a InspectReport, target: &'a TargetReport) -> 
     all
 }
 
-fn verdict(verdict: Verdict, style: Style) -> String {
+pub(super) fn verdict(verdict: Verdict, style: Style) -> String {
     match verdict {
         Verdict::Broken => style.error("BROKEN"),
         Verdict::Degraded => style.warning("DEGRADED"),
@@ -309,8 +311,16 @@ fn loose_findings(out: &mut String, report: &InspectReport, options: Options) {
     }
 }
 
-fn unknown(out: &mut String, report: &InspectReport, style: Style) {
-    for unknown in &report.unknown {
+/// What could not be read; a missing permission that is shown as a finding says it already.
+fn unknown(out: &mut String, report: &InspectReport, options: Options) {
+    let style = options.style;
+    let told = |unknown: &&Unknown| {
+        let permissions = report.findings.iter().filter(|finding| finding.code == "WI002");
+        let mut shown = permissions.filter(|finding| finding.level >= options.show);
+        !shown.any(|finding| finding.message.contains(&unknown.why))
+    };
+    let open: Vec<&Unknown> = report.unknown.iter().filter(told).collect();
+    for unknown in &open {
         let mut line = format!("not checked: {} ({})", unknown.what, unknown.why);
         if !unknown.rules.is_empty() {
             let _ = write!(line, "; no answer from {}", unknown.rules.join(", "));
@@ -319,7 +329,7 @@ fn unknown(out: &mut String, report: &InspectReport, style: Style) {
             let _ = writeln!(out, "{}{}", if at == 0 { "" } else { "  " }, style.warning(line));
         }
     }
-    if !report.unknown.is_empty() {
+    if !open.is_empty() {
         out.push('\n');
     }
 }

@@ -29,6 +29,16 @@ pub(crate) fn set_entry(map: Option<&StringMap>, pointer: &str, key: &str, value
     }
 }
 
+/// The operation that sets a field of an object that may not be there yet.
+pub(crate) fn set_field(is_there: bool, pointer: &str, field: &str, value: impl Into<Value>) -> Operation {
+    let value = value.into();
+    if is_there {
+        Operation::Add { path: format!("{pointer}/{field}"), value }
+    } else {
+        Operation::Add { path: pointer.to_owned(), value: json!({ field: value }) }
+    }
+}
+
 /// The operation that takes an entry out of a map.
 pub(crate) fn remove_entry(pointer: &str, key: &str) -> Operation {
     Operation::Remove { path: format!("{pointer}/{}", pointer_token(key)) }
@@ -64,13 +74,48 @@ pub(crate) fn template_fix(workload: &Workload, summary: impl Into<String>, patc
 pub(crate) fn template_fix_by(workload: &Workload, summary: impl Into<String>, command: &str, change: Change) -> Fix {
     let (object, summary) = (&workload.meta.object, summary.into());
     if !workload.is_built_in() {
-        return Fix::manual(format!("{summary}, where {object} says what its pods look like"));
+        return custom_fix(object, &summary);
     }
     if object.kind == "Job" {
         let why = "a Job's template cannot be changed: delete the Job and make it anew";
         return Fix::new(FixKind::Restart, format!("{summary}; {why}")).change(change);
     }
     Fix::new(FixKind::Restart, summary).command(command).change(change)
+}
+
+/// Where the custom resources of well-known operators say what their pods look like: group, kind, and the field of
+/// which labels, or a whole pod template, reach the pods. Sources: the API references of the operators.
+const POD_PLACES: &[(&str, &str, &str)] = &[
+    ("monitoring.coreos.com", "Prometheus", "spec.podMetadata.labels and spec.serviceAccountName"),
+    ("monitoring.coreos.com", "Alertmanager", "spec.podMetadata.labels and spec.serviceAccountName"),
+    ("monitoring.coreos.com", "ThanosRuler", "spec.podMetadata.labels and spec.serviceAccountName"),
+    ("postgresql.cnpg.io", "Cluster", "spec.inheritedMetadata.labels and spec.serviceAccountTemplate"),
+    ("sparkoperator.k8s.io", "SparkApplication", "labels and serviceAccount of spec.driver and spec.executor"),
+    ("argoproj.io", "Workflow", "spec.podMetadata.labels and spec.serviceAccountName"),
+    ("argoproj.io", "Rollout", "spec.template"),
+    ("ray.io", "RayCluster", "the template of spec.headGroupSpec and of each of spec.workerGroupSpecs"),
+    ("core.strimzi.io", "StrimziPodSet", "the Kafka resource above it, in spec.kafka.template.pod.metadata.labels"),
+    ("actions.github.com", "EphemeralRunner", "the AutoscalingRunnerSet above it, in spec.template"),
+    (
+        "tekton.dev",
+        "TaskRun",
+        "its own metadata.labels and spec.serviceAccountName, or those of the PipelineRun above it",
+    ),
+];
+
+/// A fix of pods that a custom controller makes: its object is changed, by hand, because its kind decides where. The
+/// pods themselves are no place for it: their controller makes them anew as they were.
+fn custom_fix(object: &ObjectRef, summary: &str) -> Fix {
+    let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
+    let place = POD_PLACES.iter().find(|(of, kind, _)| *of == group && *kind == object.kind).map(|(.., place)| *place);
+    let fix = match place {
+        Some(place) => Fix::manual(format!("{summary}, in {object}: {place}")),
+        None => Fix::manual(format!("{summary}, where {object} says what its pods look like")),
+    };
+    let kind = object.kind.to_lowercase();
+    let kind = if group.is_empty() { kind } else { format!("{kind}.{group}") };
+    let namespace = object.namespace.as_ref().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
+    fix.command(format!("kubectl edit {kind}/{}{namespace}", object.name))
 }
 
 /// The command that restarts a workload's pods, where its kind has one.

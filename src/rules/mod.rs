@@ -61,6 +61,8 @@ pub enum Reads {
     Roles,
     /// The AKS resource of the cluster, and its extension for Service Connector.
     ManagedCluster,
+    /// What the API server answered to a dry run of such a pod.
+    Asked,
 }
 
 impl Reads {

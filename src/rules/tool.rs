@@ -1,7 +1,59 @@
 //! WI0: the tool itself. Nothing here looks at a chain; these are found on the way from input to report.
 
-use crate::model::finding::{Level, Link};
-use crate::rules::{Needs, rule};
+use crate::chain::Gap;
+use crate::model::fact::Denied;
+use crate::model::finding::{Finding, Fix, Level, Link};
+use crate::model::object::ObjectRef;
+use crate::rules::{Needs, loose, rule};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What could not be read, with the rules that could not answer because of it.
+pub type Gaps = BTreeMap<Gap, BTreeSet<&'static str>>;
+
+/// One finding for each permission that was missing, whatever it hides.
+pub fn missing_permissions(gaps: &Gaps) -> Vec<Finding> {
+    let mut permissions: BTreeMap<&Denied, (Vec<&str>, BTreeSet<&str>)> = BTreeMap::new();
+    for (gap, rules) in gaps {
+        if let Some(denied) = &gap.denied {
+            let (hidden, unanswered) = permissions.entry(denied).or_default();
+            hidden.push(&gap.what);
+            unanswered.extend(rules);
+        }
+    }
+    permissions.into_iter().map(|(denied, (hidden, rules))| missing_permission(denied, &hidden, &rules)).collect()
+}
+
+fn missing_permission(denied: &Denied, hidden: &[&str], rules: &BTreeSet<&str>) -> Finding {
+    // Actions of Azure are paths: Microsoft.ManagedIdentity/userAssignedIdentities/read.
+    let feature = if denied.verb.contains('/') { "azure" } else { "inspect" };
+    let object = match &denied.namespace {
+        Some(namespace) => ObjectRef::new("v1", "Namespace", None, namespace),
+        None => ObjectRef::new("", "Cluster", None, if feature == "azure" { "Azure" } else { "Kubernetes" }),
+    };
+    let rules: Vec<&str> = rules.iter().copied().collect();
+    let unanswered = match rules.as_slice() {
+        [] => String::new(),
+        [one] => format!("; {one} answers unknown"),
+        rules => format!("; {} rules answer unknown", rules.len()),
+    };
+    let path = format!("{} {}", denied.verb, denied.resource);
+    let mut finding = loose::<InsufficientPermission>(&object, &path, &format!("there is {denied}{unanswered}"));
+    finding.path = String::new();
+    finding.evidence.push(format!("not read: {}", hidden.join(", ")));
+    if rules.len() > 1 {
+        finding.evidence.push(format!("unknown: {}", rules.join(", ")));
+    }
+    let fix = Fix::manual("ask for the permission; the least role that is needed is printed by")
+        .command(format!("kubectl wi rbac --for {feature}"));
+    finding.fix = Some(match (&denied.namespace, feature) {
+        (_, "azure") => fix,
+        (Some(namespace), _) => {
+            fix.command(format!("kubectl auth can-i {} {} -n {namespace}", denied.verb, denied.resource))
+        }
+        (None, _) => fix.command(format!("kubectl auth can-i {} {} -A", denied.verb, denied.resource)),
+    });
+    finding
+}
 
 rule! {
     /// ## What it does

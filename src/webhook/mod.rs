@@ -21,7 +21,7 @@ pub mod injection;
 pub mod install;
 pub mod keys;
 pub mod number;
-mod policy;
+pub(crate) mod policy;
 pub mod profile;
 pub mod refusal;
 pub mod registration;

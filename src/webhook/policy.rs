@@ -57,7 +57,8 @@ pub(super) fn closed(
     })
 }
 
-fn selects(policy: &RawObject, labels: Labels<'_>) -> bool {
+/// Whether a policy is for pods with these labels.
+pub(crate) fn selects(policy: &RawObject, labels: Labels<'_>) -> bool {
     let selector = policy.value.pointer("/spec/podSelector").cloned().unwrap_or_default();
     LabelSelector::deserialize(selector).is_ok_and(|selector| selector.takes(labels) == Truth::Yes)
 }
@@ -83,7 +84,8 @@ fn target_port(inventory: &Inventory, service: &ServiceReference) -> String {
     }
 }
 
-fn has_port(rule: &Value, port: &str) -> bool {
+/// Whether a rule of a policy lets a port through; a named port may be it.
+pub(crate) fn has_port(rule: &Value, port: &str) -> bool {
     let Some(ports) = rule.get("ports").and_then(Value::as_array).filter(|ports| !ports.is_empty()) else {
         return true;
     };

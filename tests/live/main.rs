@@ -4,6 +4,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod applied;
+mod asked;
 mod client;
 mod first_walk;
 mod fix;

@@ -68,3 +68,24 @@ fn what_may_not_be_read_is_unknown_and_named() {
     assert!(why.contains("no permission to list serviceaccounts"), "{why}");
     assert!(why.contains("WI202"), "{why}");
 }
+
+#[test]
+fn an_empty_namespace_is_no_error_and_one_that_may_not_be_read_is_not_empty() {
+    let cluster = ControlPlane::shared();
+    let namespace = cluster.namespace("empty").unwrap();
+    let said = wi(cluster, &["inspect", "-n", namespace.name()]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.contains("nothing here is meant for workload identity"), "{}", said.out);
+
+    // A user without any right: nothing is known, neither of the namespace nor of one workload.
+    namespace.apply(&App::HEALTHY.manifests()).unwrap();
+    let kubeconfig = cluster.kubeconfig_for(&Subject::User { name: "nobody", group: None }).unwrap();
+    let said = wi_as(cluster, &kubeconfig, &["inspect", "-n", namespace.name(), "-o", "json"]);
+    assert_eq!(said.code, 3, "{said:?}");
+    let report = said.json();
+    let permissions: Vec<_> = report["findings"].as_array().unwrap().iter().filter(|f| f["code"] == "WI002").collect();
+    assert!(permissions.iter().any(|f| f["message"].to_string().contains("list deployments")), "{report:#}");
+    let said = wi_as(cluster, &kubeconfig, &["inspect", "deploy/velero", "-n", namespace.name()]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("cannot tell whether") && said.err.contains("no permission"), "{}", said.err);
+}

@@ -1,8 +1,9 @@
 //! What the tests share: running the program, and workloads to run it on.
 
 use serde_json::{Value, json};
+use std::io::Write;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 use wi_test_cluster::Cluster;
 
 pub(crate) const CLIENT_ID: &str = "3f6c2b1e-9a4d-4c6e-8f0a-2d5b7c9e91d2";
@@ -32,6 +33,15 @@ impl Said {
 /// Runs the program as the cluster's administrator.
 pub(crate) fn wi(cluster: &Cluster, arguments: &[&str]) -> Said {
     Said::of(cluster.command(env!("CARGO_BIN_EXE_kubectl-wi")).args(arguments).output().unwrap())
+}
+
+/// Runs the program as the cluster's administrator, with something on its standard input.
+pub(crate) fn wi_with(cluster: &Cluster, arguments: &[&str], input: &str) -> Said {
+    let mut command = cluster.command(env!("CARGO_BIN_EXE_kubectl-wi"));
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    Said::of(child.wait_with_output().unwrap())
 }
 
 /// Runs the program with another kubeconfig.

@@ -23,6 +23,7 @@ mod repository;
 mod rules;
 mod secrets;
 mod simulate;
+mod sweep;
 mod symptoms;
 mod token;
 mod webhook_properties;

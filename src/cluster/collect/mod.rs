@@ -5,13 +5,17 @@
 //! the same in its namespace, with consistent reads, events and the history of its template besides. What may not be
 //! read is noted, with the permission that is missing; nothing here judges.
 
+mod ask;
 mod objects;
 mod read;
 pub mod rights;
 mod sweep;
 mod webhook;
+mod whole;
 
+pub use ask::ask;
 pub use objects::{Objects, objects};
+pub use whole::whole;
 
 use super::client::Client;
 use super::error::Error;

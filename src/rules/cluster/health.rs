@@ -43,7 +43,7 @@ rule! {
         level: Level::Error,
         link: Link::Webhook,
         needs: &[Needs::Live],
-        reads: &[Reads::Template, Reads::Account, Reads::Webhook, Reads::Pods],
+        reads: &[Reads::Template, Reads::Account, Reads::Webhook, Reads::Pods, Reads::Asked],
         fix: Some(FixKind::Manual),
     }
 }

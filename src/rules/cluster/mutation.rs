@@ -45,7 +45,7 @@ rule! {
         needs: &[Needs::Live, Needs::Logs],
         reads: &[
             Reads::Template, Reads::Account, Reads::Webhook, Reads::Events, Reads::Workloads, Reads::Pods,
-            Reads::Objects,
+            Reads::Objects, Reads::Asked,
         ],
         fix: Some(FixKind::Manual),
     }
@@ -165,7 +165,7 @@ rule! {
         link: Link::Webhook,
         needs: &[Needs::Manifests, Needs::Live, Needs::Logs],
         reads: &[
-            Reads::Template, Reads::Account, Reads::Webhook, Reads::Events, Reads::Workloads, Reads::Pods,
+            Reads::Template, Reads::Account, Reads::Webhook, Reads::Events, Reads::Workloads, Reads::Pods, Reads::Asked,
         ],
         fix: Some(FixKind::Manual),
     }

@@ -43,7 +43,7 @@ rule! {
         link: Link::Webhook,
         needs: &[Needs::Live],
         reads: &[
-            Reads::Template, Reads::Account, Reads::Webhook, Reads::Cluster, Reads::Pods, Reads::Workloads,
+            Reads::Template, Reads::Account, Reads::Webhook, Reads::Cluster, Reads::Pods, Reads::Workloads, Reads::Asked,
         ],
         fix: Some(FixKind::Manual),
     }

@@ -35,7 +35,7 @@ rule! {
         link: Link::Pod,
         needs: &[Needs::Live, Needs::Logs],
         reads: &[
-            Reads::Template, Reads::Account, Reads::Webhook, Reads::Events, Reads::Workloads, Reads::Pods,
+            Reads::Template, Reads::Account, Reads::Webhook, Reads::Events, Reads::Workloads, Reads::Pods, Reads::Asked,
         ],
         fix: Some(FixKind::Manual),
     }

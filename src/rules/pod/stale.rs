@@ -42,7 +42,7 @@ rule! {
         level: Level::Error,
         link: Link::Pod,
         needs: &[Needs::Live],
-        reads: &[Reads::Template, Reads::Account, Reads::Pods, Reads::Webhook, Reads::Workloads],
+        reads: &[Reads::Template, Reads::Account, Reads::Pods, Reads::Webhook, Reads::Workloads, Reads::Asked],
         fix: Some(FixKind::Restart),
     }
 }

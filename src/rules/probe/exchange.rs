@@ -235,6 +235,11 @@ rule! {
     /// (or, with `--exchange`, the container itself) has. `--exchange` itself is sent from this machine, which may have
     /// another way out; that it fails from here is a warning, because the pod may still get through.
     ///
+    /// Without a probe, from the `NetworkPolicies` that are among the objects: one for egress selects the pods, and none of
+    /// those that do allows port 53, or port 443 to anything but pods. That is a warning too: whether the network
+    /// enforces policies, and which other kinds of policies there are, is not to be seen. Pods in the node's network,
+    /// containers with a proxy variable and identity bindings are left alone.
+    ///
     /// ## Fix
     /// Open the way: name resolution, an egress policy that allows port 443, the firewall's rules for AKS, or the proxy.
     ///
@@ -249,8 +254,10 @@ rule! {
         name: "authority-unreachable",
         level: Level::Error,
         link: Link::Token,
-        needs: &[Needs::Probe, Needs::Exchange],
-        reads: &[Reads::Probe, Reads::Exchange],
+        needs: &[Needs::Manifests, Needs::Live, Needs::Probe, Needs::Exchange],
+        reads: &[
+            Reads::Probe, Reads::Exchange, Reads::Template, Reads::Account, Reads::Webhook, Reads::Objects,
+        ],
         fix: Some(FixKind::Manual),
     }
 }
@@ -261,6 +268,9 @@ impl Rule for AuthorityUnreachable {
     }
 
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
+        if chain.probe().is_none() {
+            super::policy::closed(chain, report);
+        }
         for probe in chain.probe().into_iter().flat_map(|probe| &probe.pods) {
             let Some(network) = &probe.network else { continue };
             let what = if network.name == Some(false) {

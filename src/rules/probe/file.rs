@@ -80,6 +80,9 @@ rule! {
     /// `kubectl wi exec-probe`: a program that ran as the container's user was refused by the kernel. An ephemeral
     /// container reads with the same user. What is in the file is looked at, and never shown.
     ///
+    /// Without a probe, computed for tokens that the pod projects itself: `defaultMode` lets only root in, and there is
+    /// neither an `fsGroup` nor a `runAsUser` that all containers share. What the webhook projects is 0644.
+    ///
     /// ## Fix
     /// Set `fsGroup` in the pod's security context to a group of the container's user, then restart.
     ///
@@ -94,8 +97,8 @@ rule! {
         name: "token-unreadable",
         level: Level::Error,
         link: Link::Token,
-        needs: &[Needs::Probe],
-        reads: &[Reads::Probe],
+        needs: &[Needs::Manifests, Needs::Probe],
+        reads: &[Reads::Probe, Reads::Template],
         fix: Some(FixKind::Restart),
     }
 }
@@ -106,6 +109,9 @@ impl Rule for TokenUnreadable {
     }
 
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
+        if chain.probe().is_none() {
+            super::mode::computed(chain, report);
+        }
         for (probe, file) in files(chain) {
             let refused = file.readable == Some(false);
             let no_token = file.readable == Some(true) && probe.token.is_none();

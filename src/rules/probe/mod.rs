@@ -2,6 +2,8 @@
 
 pub mod exchange;
 pub mod file;
+mod mode;
+mod policy;
 pub mod token;
 
 use crate::chain::{Chain, Target};

@@ -369,6 +369,9 @@ pub(super) fn meant_evidence(chain: &Chain<'_>) -> Vec<String> {
             Reason::SecretProviderClass(name) => Some(format!("SecretProviderClass {name} names a client id")),
             Reason::CustomResource(what) => Some(format!("{what} names an account that carries a client id")),
             Reason::Application(why) => Some(why.clone()),
+            Reason::Formerly => {
+                Some("it has workload identity as the cluster is; the files drop what asks for it".into())
+            }
             Reason::Label | Reason::NearLabel(_) | Reason::OwnToken(_) => None,
         })
         .collect()

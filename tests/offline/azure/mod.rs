@@ -10,6 +10,7 @@ mod errors;
 mod exchange;
 mod login;
 mod network;
+mod published;
 mod requests;
 mod roles;
 mod secrets;
