@@ -161,7 +161,7 @@ impl Overlay {
 
 /// Lays manifests over what was read of the cluster. `whole` holds the objects of [`Manifests::merged_kinds`] as they
 /// are in the cluster.
-pub fn lay(manifests: Manifests, live: Input, whole: &HashMap<ObjectRef, Fact<Value>>) -> Input {
+pub fn lay(manifests: Manifests, live: Input, whole: &BTreeMap<ObjectRef, Fact<Value>>) -> Input {
     let mut overlay = Overlay::default();
     let mut inventory = live.inventory.clone();
     let mut problems = manifests.problems;

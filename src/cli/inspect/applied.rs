@@ -69,7 +69,8 @@ fn scopes(scope: &Scope, named: BTreeSet<String>, all: bool, current: &str) -> V
 /// Reads several namespaces as one.
 async fn cluster(client: &Client, request: &Request, scopes: Vec<Scope>) -> Result<Input, Error> {
     let requests = scopes.into_iter().map(|scope| Request { scope, ..request.clone() });
-    let readings = futures::stream::iter(requests).map(|request| async move { collect(client, &request).await });
+    let readings =
+        futures::stream::iter(requests).map(|request| async move { Box::pin(collect(client, &request)).await });
     let inputs: Vec<Input> = readings.buffered(AT_ONCE).try_collect().await?;
     let mut inputs = inputs.into_iter();
     let mut whole = inputs.next().unwrap_or_default();

@@ -26,7 +26,7 @@ pub async fn whole(
     objects: &[ObjectRef],
     within: Duration,
     progress: &Progress,
-) -> HashMap<ObjectRef, Fact<Value>> {
+) -> BTreeMap<ObjectRef, Fact<Value>> {
     let reading = Reading {
         client,
         deadline: Instant::now() + within,
@@ -58,7 +58,7 @@ pub async fn whole(
         (reading.values(resource, Some(namespace), fields.as_deref()).await, wanted)
     });
     let answers: Vec<_> = answers.buffer_unordered(AT_ONCE).collect().await;
-    let mut found = HashMap::new();
+    let mut found = BTreeMap::new();
     for (kind, wanted) in answers {
         let Items::Values(values) = kind.items else { continue };
         let mut by_name: HashMap<String, Value> = values

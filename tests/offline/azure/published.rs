@@ -57,7 +57,7 @@ impl Issuer {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn document_and_keys_are_read_as_entra_reads_them() {
     let there = Issuer::start().await;
     there.serves("/issuer/.well-known/openid-configuration", 200, &there.document());
@@ -72,7 +72,7 @@ async fn document_and_keys_are_read_as_entra_reads_them() {
     assert!(matches!(plain.document, Fact::Failed(_)));
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn what_is_missing_wrong_or_out_of_reach_is_told_apart() {
     let there = Issuer::start().await;
     // A storage account that refuses anonymous reading.
