@@ -112,6 +112,8 @@ complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -s v -l v
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -s A -l all-namespaces -d 'All namespaces'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -s R -l recursive -d 'Read directories with all that is below them'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l as-cluster -d 'The files are the whole cluster: what is not there is absent'
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l as-applied -d 'What would be, once the files were applied: they are laid over the cluster'
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l ask-server -d 'Ask the API server for a pod of each named workload, without creating it, and compare'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -s l -l selector -d 'Only workloads whose labels match' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l only -d 'Only these rules, by code or prefix; without it, all warnings and errors' -r

@@ -113,6 +113,8 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-wi' -ScriptBlock {
             [CompletionResult]::new('-R', '-R ', [CompletionResultType]::ParameterName, 'Read directories with all that is below them')
             [CompletionResult]::new('--recursive', '--recursive', [CompletionResultType]::ParameterName, 'Read directories with all that is below them')
             [CompletionResult]::new('--as-cluster', '--as-cluster', [CompletionResultType]::ParameterName, 'The files are the whole cluster: what is not there is absent')
+            [CompletionResult]::new('--as-applied', '--as-applied', [CompletionResultType]::ParameterName, 'What would be, once the files were applied: they are laid over the cluster')
+            [CompletionResult]::new('--ask-server', '--ask-server', [CompletionResultType]::ParameterName, 'Ask the API server for a pod of each named workload, without creating it, and compare')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break

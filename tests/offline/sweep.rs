@@ -82,7 +82,7 @@ fn what_is_no_manifest_is_named_and_the_rest_is_inspected() {
     std::fs::write(folder.path().join("template.yaml"), template).unwrap();
     let said = wi(folder.path(), &["inspect", "-f", "."], b"");
     assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
-    assert!(said.out.contains("this is a Helm template") && said.out.contains("helm template"), "{}", said.out);
+    assert!(said.out.contains("This is a Helm template") && said.out.contains("helm template"), "{}", said.out);
     assert!(said.out.contains("velero/velero"), "{}", said.out);
 }
 

@@ -46,13 +46,14 @@ pub(super) fn closed(chain: &Chain<'_>, report: &mut Report<'_>) {
     } else {
         return;
     };
-    let (policies, select) = if names.len() == 1 { ("policy", "selects") } else { ("policies", "select") };
+    let (policies, select, allow) =
+        if names.len() == 1 { ("policy", "selects", "allows") } else { ("policies", "select", "allow") };
     report
         .add(
             &first.meta.object,
             "/spec/egress",
             format!(
-                "the egress {policies} {} {select} the pods of {} and allow {what}; the SDK cannot reach the authority \
+                "the egress {policies} {} {select} the pods of {} and {allow} {what}; the SDK cannot reach the authority \
                  host to exchange its token",
                 names.join(", "),
                 chain.target().object()
