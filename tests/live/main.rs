@@ -17,4 +17,5 @@ mod probe_exchange;
 #[cfg(unix)]
 mod questions;
 mod reading;
+mod selection;
 mod support;
