@@ -61,7 +61,14 @@ pub fn script(shell: Shell) -> Vec<u8> {
         Shell::Kubectl => return shim(false).into_bytes(),
     };
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut super::command(), format!("kubectl-{PLUGIN}"), &mut script);
+    let name = format!("kubectl-{PLUGIN}");
+    clap_complete::generate(shell, &mut super::command(), &name, &mut script);
+    if shell == clap_complete::Shell::Bash {
+        // clap_complete 4.6 takes the hyphen of the program's name for the mark of a subcommand in the second half of
+        // the script, and not in the first: nothing below the first word would complete.
+        let (wrong, right) = (name.replace('-', "__subcmd__"), name.replace('-', "__"));
+        script = String::from_utf8_lossy(&script).replace(&wrong, &right).into_bytes();
+    }
     script
 }
 

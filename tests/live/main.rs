@@ -18,4 +18,5 @@ mod probe_exchange;
 mod questions;
 mod reading;
 mod selection;
+mod shells;
 mod support;

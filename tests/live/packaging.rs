@@ -1,4 +1,4 @@
-//! The plugin as people get it: from an archive the way Krew installs it, completed by kubectl, with the least role.
+//! The plugin as people get it: from an archive that Krew installs, completed by kubectl, with the least role.
 
 use crate::support::{App, CLIENT_ID, wi, wi_as};
 use serde_json::Value;
@@ -6,68 +6,85 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use wi_test_cluster::{Cluster, ControlPlane, Subject};
+use wi_test_cluster::{Cluster, ControlPlane, Program, Subject};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A folder at the front of the PATH with the plugin, as a link, and nothing else.
-struct Installed {
-    folder: tempfile::TempDir,
+/// A folder at the front of the PATH that has the plugin.
+pub(crate) struct Installed {
+    folder: PathBuf,
 }
 
 impl Installed {
-    fn link(executable: &Path) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink(executable, folder.path().join("kubectl-wi")).unwrap();
-        Self { folder }
+    /// A link to the program under test, and nothing else.
+    pub(crate) fn link(folder: &Path) -> Self {
+        let executable = Path::new(env!("CARGO_BIN_EXE_kubectl-wi"));
+        std::os::unix::fs::symlink(executable, folder.join("kubectl-wi")).unwrap();
+        Self { folder: folder.to_owned() }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The real kubectl, which finds the plugin.
-    fn kubectl(&self, cluster: &Cluster, arguments: &[&str]) -> Output {
+    pub(crate) fn kubectl(&self, cluster: &Cluster, arguments: &[&str]) -> Output {
         let mut command: Command = cluster.command("kubectl");
-        let path = command.get_envs().find(|(name, _)| *name == OsStr::new("PATH")).unwrap().1.unwrap().to_owned();
-        let path =
-            std::env::join_paths([self.folder.path().to_owned()].into_iter().chain(std::env::split_paths(&path)));
-        // The program itself is looked for on the new PATH too.
-        command.env("PATH", path.unwrap()).env("KUBECACHEDIR", self.folder.path().join("cache")).args(arguments);
-        command.current_dir(root()).output().unwrap()
+        self.find_first(&mut command, cluster);
+        command.args(arguments).current_dir(root()).output().unwrap()
+    }
+
+    /// Lets a command find the plugin before anything else, and kubectl and the cluster too.
+    pub(crate) fn find_first(&self, command: &mut Command, cluster: &Cluster) {
+        for (name, value) in cluster.command("kubectl").get_envs() {
+            if let Some(value) = value.filter(|_| name != OsStr::new("PATH")) {
+                command.env(name, value);
+            }
+        }
+        let path = cluster.command("kubectl");
+        let path = path.get_envs().find(|(name, _)| *name == OsStr::new("PATH")).unwrap().1.unwrap();
+        let folders = [self.folder.clone()].into_iter().chain(std::env::split_paths(path));
+        command.env("PATH", std::env::join_paths(folders).unwrap());
+        command.env("KUBECACHEDIR", self.folder.join("cache"));
     }
 }
 
 fn xtask(arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--package", "xtask", "--"])
-        .args(arguments)
-        .current_dir(root())
-        .output()
-        .unwrap();
+    let mut cargo = wi_test_cluster::cargo();
+    let cargo = cargo.args(["run", "--quiet", "--package", "xtask", "--"]).args(arguments).current_dir(root());
+    let output = cargo.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What Krew does: the platform of this machine, its checksum, everything unpacked, the executable linked.
-fn install_as_krew(manifest: &Value, archives: &Path, store: &Path) -> PathBuf {
-    let (os, arch) = ("linux", if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" });
-    let platforms = manifest["spec"]["platforms"].as_array().unwrap();
-    let mine = platforms
-        .iter()
-        .find(|platform| platform["selector"]["matchLabels"] == serde_json::json!({"os": os, "arch": arch}))
-        .unwrap();
-    let name = mine["uri"].as_str().unwrap().rsplit('/').next().unwrap();
-    let archive = archives.join(name);
-    let sum = Command::new("sha256sum").arg(&archive).output().unwrap();
-    let sum = String::from_utf8(sum.stdout).unwrap();
-    assert_eq!(sum.split_whitespace().next(), mine["sha256"].as_str());
-    assert!(mine.get("files").is_none(), "without it everything is unpacked");
-    assert!(Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(store).status().unwrap().success());
-    assert!(store.join("LICENSE").is_file());
-    store.join(mine["bin"].as_str().unwrap())
+/// The real Krew, with a store of its own.
+struct Krew {
+    root: tempfile::TempDir,
+}
+
+impl Krew {
+    fn new() -> Self {
+        Self { root: tempfile::tempdir().unwrap() }
+    }
+
+    fn run(&self, program: Program, arguments: &[&OsStr]) -> Output {
+        let mut command = Command::new(wi_test_cluster::program(program).unwrap());
+        command.env("KREW_ROOT", self.root.path()).env("KREW_NO_UPGRADE_CHECK", "1").args(arguments);
+        let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        output
+    }
+
+    /// Where it links the plugins; people put it on their PATH.
+    fn bin(&self) -> PathBuf {
+        self.root.path().join("bin")
+    }
 }
 
 #[test]
-fn an_archive_installs_as_krew_does_it_and_runs_through_kubectl() {
+fn krew_installs_an_archive_and_kubectl_runs_it() {
     let cluster = ControlPlane::shared();
     let work = tempfile::tempdir().unwrap();
     let dist = work.path().join("dist");
@@ -98,11 +115,20 @@ fn an_archive_installs_as_krew_does_it_and_runs_through_kubectl() {
     }
     let checksums = work.path().join("SHA256SUMS");
     std::fs::write(&checksums, sums).unwrap();
-    let manifest = xtask(&["krew", "--tag", "v9.9.9", "--checksums", checksums.to_str().unwrap()]);
-    let manifest: Value = serde_saphyr::from_str(&manifest).unwrap();
-    let store = work.path().join("store");
-    std::fs::create_dir(&store).unwrap();
-    let plugin = Installed::link(&install_as_krew(&manifest, &dist, &store));
+    xtask(&["krew", "--tag", "v9.9.9", "--checksums", checksums.to_str().unwrap(), "--out", dist_text]);
+    let manifest = dist.join("wi.yaml");
+    let krew = Krew::new();
+    let validate = ["-manifest".as_ref(), manifest.as_os_str(), "-skip-install".as_ref()];
+    krew.run(Program::ValidateKrewManifest, &validate);
+    let archive = std::fs::read_dir(&dist).unwrap().map(|entry| entry.unwrap().path());
+    let archive = archive.into_iter().find(|path| path.extension().is_some_and(|end| end == "gz")).unwrap();
+    let install = ["install", "--manifest"].map(OsStr::new);
+    krew.run(
+        Program::Krew,
+        &[&install[..], &[manifest.as_os_str(), "--archive".as_ref(), archive.as_os_str()]].concat(),
+    );
+    assert!(krew.root.path().join("store/wi/v9.9.9/LICENSE").is_file());
+    let plugin = Installed { folder: krew.bin() };
 
     let said = plugin.kubectl(cluster, &["wi", "inspect", "-f", "examples/velero-broken"]);
     assert_eq!(said.status.code(), Some(1), "{said:?}");
@@ -111,6 +137,8 @@ fn an_archive_installs_as_krew_does_it_and_runs_through_kubectl() {
     assert!(said.status.success() && String::from_utf8_lossy(&said.stdout).contains("WI101"), "{said:?}");
     let help = plugin.kubectl(cluster, &["wi", "inspect", "--help"]);
     assert!(String::from_utf8_lossy(&help.stdout).contains("kubectl wi inspect"), "{help:?}");
+    let help = plugin.kubectl(cluster, &["wi", "fix", "--help"]);
+    assert!(String::from_utf8_lossy(&help.stdout).contains("kubectl wi fix"), "{help:?}");
 }
 
 #[test]
@@ -118,10 +146,11 @@ fn kubectl_completes_the_plugin() {
     let cluster = ControlPlane::shared();
     let namespace = cluster.namespace("complete").unwrap();
     namespace.apply(&App::HEALTHY.manifests()).unwrap();
-    let plugin = Installed::link(Path::new(env!("CARGO_BIN_EXE_kubectl-wi")));
+    let folder = tempfile::tempdir().unwrap();
+    let plugin = Installed::link(folder.path());
     let wrote = plugin.kubectl(cluster, &["wi", "completion", "kubectl", "--install"]);
     assert!(wrote.status.success(), "{wrote:?}");
-    assert!(plugin.folder.path().join("kubectl_complete-wi").is_file());
+    assert!(plugin.folder.join("kubectl_complete-wi").is_file());
 
     let complete = |words: &[&str]| -> (BTreeSet<String>, String) {
         let output = plugin.kubectl(cluster, &[&["__complete", "wi"], words].concat());

@@ -82,7 +82,8 @@ pub(crate) fn manifest(root: &Path, tag: &str, checksums: &str, base: Option<&st
             missing.push(name.clone());
             ""
         });
-        format!("      uri: {base}/{name}\n      sha256: {sum}\n")
+        // Quoted: a sum of nothing but digits would be a number to YAML.
+        format!("      uri: {base}/{name}\n      sha256: \"{sum}\"\n")
     })?;
     if !missing.is_empty() {
         bail!("no checksum for {}", missing.join(", "));
@@ -135,7 +136,7 @@ mod tests {
     #[test]
     fn the_manifest_of_a_release_keeps_all_rules() {
         let manifest = manifest(&root(), "v1.2.3", &sums("v1.2.3"), None).unwrap();
-        assert_eq!(manifest.matches("sha256: 0a0a").count(), 6);
+        assert_eq!(manifest.matches("sha256: \"0a0a").count(), 6);
         assert!(manifest.contains("version: v1.2.3\n"), "{manifest}");
         assert!(manifest.contains("/releases/download/v1.2.3/kubectl-wi_v1.2.3_windows_arm64.tar.gz\n"), "{manifest}");
         assert!(!manifest.contains('@'), "{manifest}");

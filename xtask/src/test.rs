@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 pub(crate) fn run(root: &Path, filters: &[String]) -> Result<()> {
     // What is missing is said before anything is compiled: the whole cluster is the larger of the two.
     wi_test_cluster::ensure_whole_cluster()?;
+    wi_test_cluster::ensure_shells()?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root).args(["test", "--workspace", "--no-fail-fast"]).args(filters);
     let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;

@@ -347,7 +347,7 @@ impl Rule for PodLabelTypo {
 /// Why the workload counts as meant for identity, as a reader wants to see it.
 pub(super) fn meant_evidence(chain: &Chain<'_>) -> Vec<String> {
     let account = chain.account();
-    chain
+    let reasons: Vec<String> = chain
         .meant()
         .iter()
         .filter_map(|reason| match reason {
@@ -374,7 +374,10 @@ pub(super) fn meant_evidence(chain: &Chain<'_>) -> Vec<String> {
             }
             Reason::Label | Reason::NearLabel(_) | Reason::OwnToken(_) => None,
         })
-        .collect()
+        .collect();
+    // An application may give the same reason with fewer words.
+    let is_shorter = |one: &String| reasons.iter().any(|other| other.len() > one.len() && other.starts_with(one.as_str()));
+    reasons.iter().filter(|one| !is_shorter(one)).cloned().collect()
 }
 
 /// The fix that puts the label into the template.

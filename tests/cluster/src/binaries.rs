@@ -1,4 +1,4 @@
-//! Where the programs of Kubernetes come from: `KUBEBUILDER_ASSETS`, else built from pinned Go modules, once.
+//! Where the programs of Kubernetes and around it come from: `KUBEBUILDER_ASSETS`, else built from pinned Go modules, once.
 
 use std::{
     env,
@@ -17,7 +17,7 @@ use crate::{names::hex, paths};
 /// The version of Kubernetes that is built, as `kubectl version` says it.
 pub const KUBERNETES_VERSION: &str = "v1.34.4";
 
-/// A program that the clusters are made of.
+/// A program that the clusters are made of, or that the tests use beside them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
     /// The store behind the API server.
@@ -36,6 +36,10 @@ pub enum Program {
     App,
     /// Writes an RSA key (`go/tools/rsa-key`).
     RsaKey,
+    /// Krew, which installs plugins of kubectl.
+    Krew,
+    /// What the index of Krew's plugins checks a manifest with.
+    ValidateKrewManifest,
 }
 
 /// One Go module under `tests/cluster/go/` and the programs that are built from it.
@@ -44,7 +48,7 @@ struct Module {
     programs: &'static [Program],
 }
 
-const MODULES: [Module; 3] = [
+const MODULES: [Module; 4] = [
     Module { folder: "etcd", programs: &[Program::Etcd] },
     Module {
         folder: "k8s",
@@ -57,6 +61,7 @@ const MODULES: [Module; 3] = [
         ],
     },
     Module { folder: "tools", programs: &[Program::App, Program::RsaKey] },
+    Module { folder: "krew", programs: &[Program::Krew, Program::ValidateKrewManifest] },
 ];
 
 impl Program {
@@ -78,6 +83,8 @@ impl Program {
             Program::Kubectl => "kubectl",
             Program::App => "app",
             Program::RsaKey => "rsa-key",
+            Program::Krew => "krew",
+            Program::ValidateKrewManifest => "validate-krew-manifest",
         }
     }
 
@@ -85,6 +92,7 @@ impl Program {
         match self {
             Program::Etcd => "go.etcd.io/etcd/server/v3".to_owned(),
             Program::App | Program::RsaKey => format!("./{}", self.name()),
+            Program::Krew | Program::ValidateKrewManifest => format!("sigs.k8s.io/krew/cmd/{}", self.name()),
             _ => format!("k8s.io/kubernetes/cmd/{}", self.name()),
         }
     }
@@ -116,7 +124,7 @@ pub fn ensure_programs(programs: &[Program]) -> Result<()> {
 ///
 /// # Errors
 /// As [`ensure_programs`].
-pub(crate) fn path(program: Program) -> Result<PathBuf> {
+pub fn path(program: Program) -> Result<PathBuf> {
     ensure_programs(&[program])?;
     find(program).with_context(|| format!("{} was built but is not there", program.name()))
 }
@@ -195,7 +203,7 @@ fn sources(module: &Module) -> Result<Vec<PathBuf>> {
     let mut files = vec![folder.join("go.mod")];
     match module.folder {
         "tools" => files.extend(module.programs.iter().map(|it| folder.join(it.name()).join("main.go"))),
-        "etcd" | "k8s" => files.push(folder.join("go.sum")),
+        "etcd" | "k8s" | "krew" => files.push(folder.join("go.sum")),
         other => bail!("no such module: {other}"),
     }
     Ok(files)

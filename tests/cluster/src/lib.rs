@@ -45,12 +45,12 @@ mod supervisor;
 mod webhook;
 mod whole;
 
-pub use binaries::{KUBERNETES_VERSION, Program, ensure_programs};
+pub use binaries::{KUBERNETES_VERSION, Program, ensure_programs, path as program};
 pub use cluster::{Cluster, Subject};
 pub use control_plane::{ControlPlane, TENANT_ID};
 pub use images::{IMAGE_APP, IMAGE_CAT, IMAGE_SHELL};
 pub use namespace::TestNamespace;
 pub use pki::{Authority, Certificate};
-pub use requirements::ensure_whole_cluster;
-pub use webhook::{WEBHOOK_NAMESPACE, WebhookOptions};
+pub use requirements::{ensure_shells, ensure_whole_cluster};
+pub use webhook::{WEBHOOK_NAMESPACE, WebhookOptions, cargo};
 pub use whole::{NODE, WholeCluster};

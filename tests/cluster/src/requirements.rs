@@ -1,4 +1,4 @@
-//! What a whole cluster needs of the machine, and how it gets there.
+//! What a whole cluster, and the tests beside it, need of the machine, and how it gets there.
 
 use std::{
     env,
@@ -12,8 +12,11 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::paths;
 
-/// A program, and the package of Debian and Ubuntu that has it.
-const PROGRAMS: [(&str, &str); 9] = [
+/// A program or file, and the package of Debian and Ubuntu that has it.
+type Needed = (&'static str, &'static str);
+
+/// What a whole cluster is made of besides Kubernetes.
+const PROGRAMS: [Needed; 9] = [
     ("containerd", "containerd"),
     ("containerd-shim-runc-v2", "containerd"),
     ("ctr", "containerd"),
@@ -23,6 +26,14 @@ const PROGRAMS: [(&str, &str); 9] = [
     ("nsenter", "util-linux"),
     ("unshare", "util-linux"),
     ("mount", "mount"),
+];
+
+/// The shells in which completion is tried.
+const SHELLS: [Needed; 4] = [
+    ("bash", "bash"),
+    ("zsh", "zsh"),
+    ("fish", "fish"),
+    ("/usr/share/bash-completion/bash_completion", "bash-completion"),
 ];
 
 const CNI_PLUGINS: [&str; 3] = ["bridge", "host-local", "loopback"];
@@ -40,13 +51,25 @@ pub fn ensure_whole_cluster() -> Result<()> {
         fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0),
         "a whole test cluster needs root, for its namespaces and containers; run as root, or take the control plane only"
     );
+    ensure_packages("a whole test cluster", missing_packages)
+}
+
+/// Makes sure that the shells for which there are completions are here, in the same way.
+///
+/// # Errors
+/// They are not, and cannot be installed; the message says in one line what to install.
+pub fn ensure_shells() -> Result<()> {
+    ensure_packages("a test of the completions", || missing_of(&SHELLS))
+}
+
+fn ensure_packages(what: &str, missing_packages: impl Fn() -> Vec<&'static str>) -> Result<()> {
     let missing = missing_packages();
     if missing.is_empty() {
         return Ok(());
     }
     let list = missing.join(" ");
     let Some(apt) = find("apt-get") else {
-        bail!("a whole test cluster needs programs that are not installed; Debian's packages with them are: {list}");
+        bail!("{what} needs programs that are not installed; Debian's packages with them are: {list}");
     };
     // Tests run side by side, and apt-get does not wait for another one to finish.
     fs::create_dir_all(paths::state())?;
@@ -63,7 +86,7 @@ pub fn ensure_whole_cluster() -> Result<()> {
         run(Command::new(&apt).args(["-qq", "update"]))?;
         installed = install(&apt, &missing);
     }
-    installed.with_context(|| format!("a whole test cluster needs: apt-get install {list}"))?;
+    installed.with_context(|| format!("{what} needs: apt-get install {list}"))?;
     let missing = missing_packages();
     ensure!(missing.is_empty(), "installed, but their programs are not on PATH: {}", missing.join(" "));
     Ok(())
@@ -90,11 +113,17 @@ fn run(command: &mut Command) -> Result<()> {
 }
 
 fn missing_packages() -> Vec<&'static str> {
-    let mut packages: Vec<_> =
-        PROGRAMS.iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| *package).collect();
+    let mut packages = missing_of(&PROGRAMS);
     if cni_plugins().is_none() {
         packages.push(CNI_PACKAGE);
     }
+    packages
+}
+
+fn missing_of(needed: &[Needed]) -> Vec<&'static str> {
+    let is_missing = |name: &str| if name.starts_with('/') { !Path::new(name).is_file() } else { find(name).is_none() };
+    let mut packages: Vec<_> =
+        needed.iter().filter(|(name, _)| is_missing(name)).map(|(_, package)| *package).collect();
     packages.dedup();
     packages
 }

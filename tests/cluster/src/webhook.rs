@@ -213,6 +213,21 @@ pub(crate) fn build_server() -> Result<()> {
     Server::find().map(drop)
 }
 
+/// Cargo, for tests that need a program which cargo does not build for them.
+///
+/// What cargo has told this process about its own package would look like a change to build scripts that read it
+/// (ring's does), and everything above them would be built anew, here and by the next cargo.
+pub fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|prefix| name.starts_with(prefix)) {
+            command.env_remove(&*name);
+        }
+    }
+    command
+}
+
 /// The program that answers.
 struct Server {
     program: PathBuf,
@@ -234,16 +249,7 @@ impl Server {
 
     /// Cargo builds no programs of the packages that tests link with, so it is asked to.
     fn ours() -> Result<Self> {
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
-        // What cargo has told this process about its own package would look like a change to build scripts that read
-        // it (ring's does), and everything above them would be built anew, here and by the next cargo.
-        for (name, _) in env::vars_os() {
-            let name = name.to_string_lossy();
-            if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|prefix| name.starts_with(prefix)) {
-                command.env_remove(&*name);
-            }
-        }
+        let mut command = cargo();
         let output = command
             .args(["build", "--quiet", "--package=wi-test-webhook", "--message-format=json-render-diagnostics"])
             .current_dir(paths::workspace())
