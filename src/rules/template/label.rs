@@ -376,7 +376,8 @@ pub(super) fn meant_evidence(chain: &Chain<'_>) -> Vec<String> {
         })
         .collect();
     // An application may give the same reason with fewer words.
-    let is_shorter = |one: &String| reasons.iter().any(|other| other.len() > one.len() && other.starts_with(one.as_str()));
+    let is_shorter =
+        |one: &String| reasons.iter().any(|other| other.len() > one.len() && other.starts_with(one.as_str()));
     reasons.iter().filter(|one| !is_shorter(one)).cloned().collect()
 }
 
