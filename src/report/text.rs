@@ -4,6 +4,7 @@ use super::applied;
 use super::model::{ChainLink, InspectReport, LinkState, TargetReport, Unknown, Verdict};
 use super::style::{Style, clean, columns, cut, pad, wrap};
 use crate::model::finding::{Finding, Level};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// How much is drawn.
@@ -19,6 +20,9 @@ pub struct Options {
 
 /// Targets that are drawn in full where there are many; the others get a line each.
 const DRAWN: usize = 8;
+
+/// Healthy targets that get a line each; more of them are counted by namespace.
+const LISTED: usize = 20;
 
 /// Draws the whole report.
 pub fn draw(report: &InspectReport, options: Options) -> String {
@@ -51,7 +55,11 @@ pub fn draw(report: &InspectReport, options: Options) -> String {
         next_step(&mut out, report, target, options.style);
         out.push('\n');
     }
+    let many = !options.wide && lines.iter().filter(|line| line.verdict == Verdict::Healthy).count() > LISTED;
+    let (counted, lines): (Vec<_>, Vec<_>) =
+        lines.into_iter().partition(|line| many && line.verdict == Verdict::Healthy);
     one_line_each(&mut out, report, &lines, options, single);
+    count_by_namespace(&mut out, &counted, options.style);
     loose_findings(&mut out, report, options);
     unknown(&mut out, report, options);
     suppressed(&mut out, report, options.style);
@@ -280,6 +288,43 @@ fn one_line_each(out: &mut String, report: &InspectReport, targets: &[&TargetRep
     }
 }
 
+/// Targets that nothing is wrong with, where there are many.
+fn count_by_namespace(out: &mut String, targets: &[&TargetReport], style: Style) {
+    let mut namespaces: BTreeMap<&str, usize> = BTreeMap::new();
+    for target in targets {
+        *namespaces.entry(target.object.namespace.as_deref().unwrap_or_default()).or_default() += 1;
+    }
+    if namespaces.is_empty() {
+        return;
+    }
+    let counts: Vec<String> = namespaces.iter().map(|(name, count)| format!("{} {count}", clean(name))).collect();
+    let text = format!("{} in {}; -o wide lists them", targets.len(), counts.join(", "));
+    for (at, line) in wrap(&text, style.width.saturating_sub(9)).iter().enumerate() {
+        let head = if at == 0 { verdict(Verdict::Healthy, style) } else { pad("", 7) };
+        let _ = writeln!(out, "{head}  {}", style.dim(line));
+    }
+    out.push('\n');
+}
+
+/// The root causes of many broken targets, the most frequent first: what to mend where it pays most.
+fn causes(out: &mut String, report: &InspectReport, style: Style) {
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for target in &report.targets {
+        let roots: BTreeSet<(&str, &str)> = all_findings(report, target)
+            .into_iter()
+            .filter(|finding| finding.root_cause)
+            .map(|finding| (finding.name, finding.code))
+            .collect();
+        roots.into_iter().for_each(|root| *counts.entry(root).or_default() += 1);
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(root, count)| (std::cmp::Reverse(*count), *root));
+    let width = counts.iter().map(|(_, count)| count.to_string().len()).max().unwrap_or_default();
+    for ((name, code), count) in counts {
+        let _ = writeln!(out, "  {count:>width$}  {} ({code})", style.bold(name));
+    }
+}
+
 /// Who it is, and what runs; a single target names its client id further down.
 fn identity_line(target: &TargetReport, single: bool) -> String {
     let client = target.identities.iter().find_map(|identity| identity.client_id.clone());
@@ -374,4 +419,7 @@ fn summary(out: &mut String, report: &InspectReport, style: Style) {
         parts.push(style.dim(&format!("{} not meant for identity", s.skipped)));
     }
     let _ = writeln!(out, "{}", parts.join(", "));
+    if s.broken > DRAWN {
+        causes(out, report, style);
+    }
 }

@@ -108,3 +108,20 @@ fn flags_that_do_not_fit_are_refused() {
         assert_eq!(wi(folder.path(), arguments, b"").code, Some(2), "{arguments:?}");
     }
 }
+
+#[test]
+fn with_many_workloads_the_broken_come_first_and_the_others_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = |number: usize| {
+        let deployment = DEPLOYMENT.replace("name: velero,", &format!("name: app-{number},"));
+        if number < 10 { deployment.replace("azure.workload.identity/use", "app") } else { deployment }
+    };
+    let all: Vec<String> = (0..60).map(one).chain([ACCOUNT.to_owned()]).collect();
+    std::fs::write(folder.path().join("all.yaml"), all.join("---\n")).unwrap();
+    let said = wi(folder.path(), &["inspect", "-f", "all.yaml"], b"");
+    assert_eq!(said.code, Some(1), "{}", said.out);
+    assert!(said.out.contains("healthy  50 in velero 50; -o wide lists them"), "{}", said.out);
+    assert!(said.out.trim_end().ends_with("10 broken, 50 healthy\n  10  pod-label-missing (WI101)"), "{}", said.out);
+    let wide = wi(folder.path(), &["inspect", "-f", "all.yaml", "-o", "wide"], b"");
+    assert!(wide.out.contains("velero/app-59"), "{}", wide.out);
+}
