@@ -7,7 +7,7 @@ use crate::apps::{self, Keep};
 use crate::azure::facts::AzureFacts;
 use crate::chain::compare::Answer;
 use crate::chain::needs::AzureNeeds;
-use crate::chain::select::{Missing, Scope, Selection, select};
+use crate::chain::select::{Item, Missing, Scope, Selection, select};
 use crate::chain::{Chain, Cluster, Gap, Target, history, links};
 use crate::manifest::locate::locate;
 use crate::manifest::read::{Problem, Texts};
@@ -16,6 +16,7 @@ use crate::model::finding::{Finding, Fix, Level, Link, SourceLocation};
 use crate::model::inventory::Inventory;
 use crate::model::object::{Meta, ObjectRef, Origin};
 use crate::model::workload::WORKLOAD_KINDS;
+use crate::report::identity;
 use crate::report::model::{
     API_VERSION, ClusterReport, InspectReport, Summary, TargetReport, Unknown, Verdict, WebhookReport,
 };
@@ -80,7 +81,13 @@ impl Wanted {
 
 /// Inspects what was selected.
 pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Missing>> {
-    let mut targets = select(&input.inventory, &wanted.selection)?;
+    // An identity that only Azure knows is shown from its own side.
+    let used = |item: &Item| {
+        select(&input.inventory, &Selection { items: vec![item.clone()], ..wanted.selection.clone() }).is_ok()
+    };
+    let selection = identity::without_unused(&wanted.selection, &input.azure, used);
+    let none = selection.items.is_empty() && wanted.names_objects();
+    let mut targets = if none { Vec::new() } else { select(&input.inventory, &selection)? };
     let overlay = input.overlay.as_deref();
     if let Some(overlay) = overlay.filter(|_| !wanted.names_objects()) {
         targets.retain(|target| overlay.touches(target.object()));
@@ -92,6 +99,7 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
         cluster: cluster_report(&input.cluster),
         targets: Vec::new(),
         findings: input.problems.iter().map(invalid_object).filter(|finding| wanted.wants(finding.code)).collect(),
+        identities: Vec::new(),
         summary: Summary::default(),
         incomplete: false,
         unknown: Vec::new(),
@@ -166,6 +174,7 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
             fix_arguments: fix_arguments(target),
         });
     }
+    report.identities = identity::views(&wanted.selection, &chains, input);
     report.findings.extend(order.into_iter().filter_map(|id| of_cluster.remove(&id)));
     report.incomplete = !wanted.names_objects() && collect_unread_kinds(input, wanted, &mut gaps);
     let mut permissions = tool::missing_permissions(&gaps);

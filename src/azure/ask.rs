@@ -45,11 +45,13 @@ impl Questions {
         let mut selected = 0;
         for target in targets {
             let chain = Chain::new(target, &input.inventory, &input.cluster);
-            if !chain.is_meant() || chain.token_source() == TokenSource::OtherCredential {
+            if !chain.is_meant() {
                 continue;
             }
             selected += 1;
-            questions.add(&chain);
+            if chain.token_source() != TokenSource::OtherCredential {
+                questions.add(&chain);
+            }
         }
         let cluster = &input.cluster;
         let host = cluster.server.as_deref().and_then(|server| Url::parse(server).ok());

@@ -2,10 +2,10 @@
 
 use super::meant::TokenSource;
 use super::{Chain, Gap};
+use crate::azure::declared::Declared;
 use crate::azure::facts::{self, AzureFacts, IdentityFacts};
-use crate::azure::{
-    Discovered, FederatedCredential, Guid, IDENTITY_BINDING_AUDIENCE, ManagedCluster, declared::Declared,
-};
+use crate::azure::roles::Assignments;
+use crate::azure::{Discovered, FederatedCredential, Guid, IDENTITY_BINDING_AUDIENCE, ManagedCluster, ResourceId};
 use crate::model::fact::Fact;
 use crate::report::model::IdentityReport;
 use crate::rules::Reads;
@@ -65,6 +65,12 @@ impl<'a> Chain<'a> {
         self.note(Reads::Credentials);
         let facts = self.azure.and_then(|facts| facts.identities.get(&client));
         facts.map_or(Fact::NotAsked, |facts| facts.credentials.as_ref())
+    }
+
+    /// The role assignments of an identity, by the scope that was asked about.
+    pub fn role_assignments(&self, identity: &'a IdentityFacts) -> &'a [(ResourceId, Fact<Assignments>)] {
+        self.note(Reads::Roles);
+        &identity.roles
     }
 
     /// The AKS resource of this cluster.

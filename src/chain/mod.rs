@@ -4,11 +4,12 @@
 //! facts that it declares, and so that a fact that is missing can be named together with the rules that needed it.
 
 pub mod azure;
-mod azure_links;
+pub(crate) mod azure_links;
 pub mod cluster;
 pub mod compare;
 pub mod containers;
 pub mod custom;
+pub mod entra;
 pub mod environment;
 pub mod history;
 pub mod issuer;

@@ -39,11 +39,16 @@ impl AzureNeeds {
             issuer: identities.iter().find_map(|identity| identity.issuer.clone()),
             audiences: distinct(identities.iter().filter_map(|identity| identity.audience.clone())),
             subjects: distinct(identities.iter().filter_map(|identity| identity.subject.clone())),
-            commands: vec![
-                format!("az identity list --query \"[?clientId=='{id}'].[name,resourceGroup]\" -o tsv"),
-                "az identity federated-credential list --identity-name NAME -g GROUP -o table".to_owned(),
-                format!("az ad app federated-credential list --id {id} -o table"),
-            ],
+            // Azure itself has been asked.
+            commands: if chain.peek_azure().is_some_and(crate::azure::facts::AzureFacts::was_asked) {
+                Vec::new()
+            } else {
+                vec![
+                    format!("az identity list --query \"[?clientId=='{id}'].[name,resourceGroup]\" -o tsv"),
+                    "az identity federated-credential list --identity-name NAME -g GROUP -o table".to_owned(),
+                    format!("az ad app federated-credential list --id {id} -o table"),
+                ]
+            },
             clients,
         })
     }

@@ -229,6 +229,11 @@ pub fn select<'a>(inventory: &'a Inventory, selection: &Selection) -> Result<Vec
                             .and_then(|v| v.literal())
                             .is_some_and(|id| id.eq_ignore_ascii_case(client_id))
                     });
+                    let own = |part: &apps::Part<'_>| {
+                        let ids = part.application.identities(part).into_iter().filter_map(|own| own.client_id);
+                        ids.into_iter().any(|id| id.trim().eq_ignore_ascii_case(client_id))
+                    };
+                    let uses = uses || apps::recognise(workload, inventory).iter().any(own);
                     if uses {
                         found = true;
                         add(Target::Workload(workload));

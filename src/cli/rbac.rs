@@ -2,6 +2,7 @@
 
 use super::error::Failure;
 use super::{Surroundings, output};
+use crate::azure::rights;
 use crate::cluster::collect::rights::{PATHS, Place, RIGHTS, Right};
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
     after_help = "Examples:\n  kubectl wi rbac | kubectl apply -f -\n  kubectl create clusterrolebinding kubectl-wi --clusterrole=kubectl-wi-inspect --group=on-call\n  kubectl wi rbac --in velero                   for one namespace"
 )]
 pub struct Args {
-    /// The features: inspect (simulate included); exec-probe, fix and azure will come
+    /// The features: inspect (simulate included), azure; exec-probe and fix will come
     #[arg(long = "for", value_name = "FEATURES", value_delimiter = ',', value_enum, default_value = "inspect")]
     features: Vec<Feature>,
     /// Only for one namespace: a Role there, and what has to be read elsewhere
@@ -27,7 +28,7 @@ enum Feature {
     ExecProbe,
     #[value(hide = true)]
     Fix,
-    #[value(hide = true)]
+    /// Ask Azure, and correct federated credentials: commands of the Azure CLI
     Azure,
 }
 
@@ -38,14 +39,23 @@ const WEBHOOK_NAMESPACES: [&str; 2] = ["kube-system", "azure-workload-identity-s
 pub fn run(args: &Args, around: &mut Surroundings<'_>) -> Result<u8, Failure> {
     for feature in &args.features {
         let later = match feature {
-            Feature::Inspect => continue,
+            Feature::Inspect | Feature::Azure => continue,
             Feature::ExecProbe => "exec-probe",
             Feature::Fix => "fix",
-            Feature::Azure => "azure",
         };
         return Err(Failure::new(format!("--for {later} does not work yet"), None));
     }
     let mut documents: Vec<String> = Vec::new();
+    if args.features.contains(&Feature::Azure) {
+        let alone = args.features.iter().all(|feature| *feature == Feature::Azure);
+        // Beside Kubernetes' roles these lines are comments, so that the whole can be applied.
+        let mark = if alone { "" } else { "# " };
+        let lines: String = rights::lines().iter().map(|line| format!("{mark}{line}\n")).collect();
+        around.stdout.write_all(lines.as_bytes())?;
+        if alone {
+            return Ok(0);
+        }
+    }
     for role in roles(args.namespace.as_deref()) {
         let mut text = Vec::new();
         output::write_yaml(&mut text, &role)?;

@@ -4,7 +4,7 @@ use super::facts::{ContainerProbe, Method, ProbeFacts, Signature};
 use super::ladder::Choice;
 use crate::chain::Chain;
 use crate::model::fact::Fact;
-use crate::model::finding::{Finding, Level};
+use crate::model::finding::{Confidence, Finding, Level};
 use crate::model::object::ObjectRef;
 use crate::report::model::API_VERSION;
 use crate::rules::{registry, relate};
@@ -88,7 +88,9 @@ pub fn conclude<'a>(chain: Chain<'a>, facts: &'a ProbeFacts, asked: Asked) -> Pr
     relate::relate(&mut findings, &target);
     // The other rules are inspect's; they are told here where they explain why there is nothing to probe.
     let explain = facts.pods.iter().any(|probe| probe.token.is_none() && probe.file.is_none());
-    findings.retain(|finding| is_of_probe(finding.code) || (explain && finding.level == Level::Error));
+    findings.retain(|finding| {
+        is_of_probe(finding.code) || is_of_entra(finding) || (explain && finding.level == Level::Error)
+    });
     let issuer = match &chain.cluster().issuer {
         Fact::Known(_) => None,
         other => Some(other.why().unwrap_or_else(|| "it is not known".to_owned())),
@@ -120,6 +122,11 @@ pub fn conclude<'a>(chain: Chain<'a>, facts: &'a ProbeFacts, asked: Asked) -> Pr
 /// Whether a rule reads what a probe saw.
 fn is_of_probe(code: &str) -> bool {
     code.starts_with("WI41") || code == "WI420"
+}
+
+/// What Entra's own words in an exchange are an observation of.
+fn is_of_entra(finding: &Finding) -> bool {
+    finding.code.starts_with("WI5") && finding.confidence == Confidence::Proved
 }
 
 /// Whether a finding is about a container.

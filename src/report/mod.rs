@@ -2,6 +2,7 @@
 
 mod applied;
 pub mod github;
+pub mod identity;
 pub mod markdown;
 pub mod model;
 pub mod redact;

@@ -1,5 +1,6 @@
 //! The report as data: the JSON that users rely on, in the order of its fields.
 
+use super::identity::IdentityView;
 use crate::chain::needs::AzureNeeds;
 use crate::model::finding::{Finding, Link};
 use crate::model::object::ObjectRef;
@@ -24,6 +25,9 @@ pub struct InspectReport {
     pub targets: Vec<TargetReport>,
     /// Findings of the cluster as a whole, referred to by id from the chains.
     pub findings: Vec<Finding>,
+    /// The identities that were named by `identity/CLIENT-ID`, from their own side.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<IdentityView>,
     /// Numbers.
     pub summary: Summary,
     /// Whether workloads may be missing from it, because their kind could not be read.

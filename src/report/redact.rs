@@ -4,7 +4,9 @@
 //! appear, so nothing of the word is in them, and there is no way back; the ids of findings, which are hashes of names,
 //! are numbered too. What is the same on every cluster (kinds, fields, public hosts, `kube-system`) stays.
 
+use super::identity::{CredentialView, IdentityView};
 use super::model::{IdentityReport, InspectReport, OwnerReport, TargetReport};
+use crate::azure::facts::AzureFacts;
 use crate::chain::needs::AzureNeeds;
 use crate::inspect::Input;
 use crate::model::finding::{Finding, Operation};
@@ -62,11 +64,36 @@ static WORDS: LazyLock<Regex> = LazyLock::new(|| {
 
 /// The report with stand-ins. The input says which words are names, also those that only a message mentions.
 pub fn redact(report: &InspectReport, input: &Input) -> InspectReport {
-    let mut redactor =
-        Redactor { names: names(report, &input.inventory), known: HashMap::new(), counts: HashMap::new() };
+    let mut names = names(report, &input.inventory);
+    names.extend(of_azure(&input.azure));
+    let mut redactor = Redactor { names, known: HashMap::new(), counts: HashMap::new() };
     let mut report = report.clone();
     redactor.report(&mut report);
     report
+}
+
+/// Names that only Azure told: of identities, credentials, groups, clusters, subscriptions and custom roles.
+fn of_azure(facts: &AzureFacts) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut id = |id: &str| names.extend(named_in(id).into_iter().map(str::to_owned));
+    for identity in facts.identities.values() {
+        identity.found().into_iter().for_each(|found| id(found.id.as_str()));
+        let assignments = identity.roles.iter().filter_map(|(_, roles)| roles.known());
+        assignments.flat_map(|found| &found.list).for_each(|one| id(one.scope.as_str()));
+    }
+    facts.named.values().filter_map(|named| named.known()).for_each(|named| id(named.id.as_str()));
+    facts.cluster.known().into_iter().for_each(|cluster| id(cluster.id.as_str()));
+    for identity in facts.identities.values() {
+        names.extend(identity.name().map(str::to_owned));
+        names.extend(identity.credentials.known().into_iter().flatten().map(|credential| credential.name.clone()));
+        let assignments = identity.roles.iter().filter_map(|(_, roles)| roles.known());
+        let roles = assignments.flat_map(|found| found.definitions.values()).filter(|role| role.custom);
+        names.extend(roles.map(|role| role.name.clone()));
+    }
+    names.extend(facts.searched.listed.iter().map(|(name, _)| name.clone()));
+    names.extend(facts.searched.resource_graph.known().into_iter().flatten().cloned());
+    names.retain(|name| !name.is_empty());
+    names
 }
 
 /// The explanation of a pasted text with stand-ins.
@@ -234,9 +261,20 @@ impl Redactor {
         }
         report.targets.iter_mut().for_each(|target| self.target(target));
         report.findings.iter_mut().for_each(|finding| self.finding(finding));
+        report.identities.iter_mut().for_each(|view| self.identity_view(view));
         for unknown in &mut report.unknown {
             self.text(&mut unknown.what);
             self.text(&mut unknown.why);
+        }
+    }
+
+    fn identity_view(&mut self, view: &mut IdentityView) {
+        let IdentityView { client_id, name, id, used_by, credentials, why } = view;
+        self.text(client_id);
+        [name, id, why].into_iter().flatten().for_each(|text| self.text(text));
+        used_by.iter_mut().for_each(|object| self.object(object));
+        for CredentialView { name, issuer, subject, audiences, usage: _ } in credentials.iter_mut().flatten() {
+            [name, issuer].into_iter().chain(subject).chain(audiences).for_each(|text| self.text(text));
         }
     }
 

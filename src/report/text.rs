@@ -1,9 +1,10 @@
 //! The drawing for a terminal: one chain a target, the broken link marked, under it what to do.
 
 use super::applied;
+use super::identity;
 use super::model::{ChainLink, InspectReport, LinkState, TargetReport, Unknown, Verdict};
 use super::style::{Style, clean, columns, cut, pad, wrap};
-use crate::model::finding::{Finding, Level};
+use crate::model::finding::{Finding, Fix, FixKind, Level};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -60,6 +61,7 @@ pub fn draw(report: &InspectReport, options: Options) -> String {
         lines.into_iter().partition(|line| many && line.verdict == Verdict::Healthy);
     one_line_each(&mut out, report, &lines, options, single);
     count_by_namespace(&mut out, &counted, options.style);
+    out.push_str(&identity::draw(&report.identities, options.style));
     loose_findings(&mut out, report, options);
     unknown(&mut out, report, options);
     suppressed(&mut out, report, options.style);
@@ -228,11 +230,17 @@ fn place(finding: &Finding) -> String {
 
 /// The next command under a broken chain.
 fn next_step(out: &mut String, report: &InspectReport, target: &TargetReport, style: Style) {
-    let fixable = all_findings(report, target).iter().any(|finding| {
-        finding.level >= Level::Warning && finding.fix.as_ref().is_some_and(crate::model::finding::Fix::is_applicable)
-    });
+    // Files are fixed in files; Azure is not among them.
+    let here = |fix: &Fix| fix.is_applicable() && (fix.kind != FixKind::Access || target.place.is_none());
+    let fixable = all_findings(report, target)
+        .iter()
+        .any(|finding| finding.level >= Level::Warning && finding.fix.as_ref().is_some_and(here));
+    let grants = all_findings(report, target)
+        .iter()
+        .any(|finding| finding.fix.as_ref().is_some_and(|fix| fix.kind == FixKind::Access && fix.is_applicable()));
     if fixable && !target.fix_arguments.is_empty() {
-        let _ = writeln!(out, "\n  {}", style.command(&format!("kubectl wi {}", target.fix_arguments)));
+        let azure = if grants && target.place.is_none() { " --azure" } else { "" };
+        let _ = writeln!(out, "\n  {}", style.command(&format!("kubectl wi {}{azure}", target.fix_arguments)));
     }
 }
 

@@ -14,6 +14,7 @@ pub mod suppress;
 pub mod tool;
 
 pub mod account;
+pub mod azure;
 pub mod cluster;
 pub mod pod;
 pub mod probe;

@@ -1,5 +1,6 @@
 //! The list of all rules.
 
+use super::azure::{capacity, cluster as managed, contested, credential, identity, role};
 use super::probe::{exchange, file, token};
 use super::{Documented, Report, Rule, RuleInfo, account, cluster, pod, template, tool};
 use crate::apps::thanos::rules as thanos;
@@ -67,6 +68,19 @@ pub static RULES: &[&dyn Rule] = &[
     &exchange::ExchangeRejected,
     &exchange::ExchangeFlaky,
     &exchange::AuthorityUnreachable,
+    &identity::IdentityNotFound,
+    &credential::FederatedCredentialMissing,
+    &credential::FederatedIssuerMismatch,
+    &credential::FederatedSubjectMismatch,
+    &credential::FederatedAudienceMismatch,
+    &capacity::FederatedCredentialLimit,
+    &capacity::FederatedCredentialStale,
+    &identity::ClientIdIsObjectId,
+    &identity::TenantMismatch,
+    &managed::AksFeatureDisabled,
+    &contested::CredentialContested,
+    &role::RoleAssignmentMissing,
+    &role::RoleTooBroad,
     &velero::credentials::VeleroClientSecret,
     &velero::location::VeleroUseAadUnset,
     &velero::data::VeleroNodeAgentUnlabelled,

@@ -19,19 +19,30 @@ const SILENCES: &[(&str, &[&str])] = &[
     ("WI709", &["WI101"]),
     ("WI743", &["WI105", "WI202"]),
     ("WI762", &["WI101", "WI102", "WI105", "WI202"]),
-    ("WI771", &["WI202"]),
     ("WI774", &["WI105", "WI202"]),
+    ("WI508", &["WI203", "WI501"]),
+    ("WI108", &["WI501"]),
+    ("WI202", &["WI501"]),
+    ("WI203", &["WI501"]),
+    ("WI771", &["WI202", "WI501"]),
     ("WI705", &["WI775"]),
     ("WI742", &["WI775"]),
 ];
 
 /// Rules whose findings are consequences wherever something explains them.
-const SYMPTOMS: &[&str] = &["WI401", "WI403", "WI405", "WI707", "WI709", "WI722", "WI726", "WI760"];
+const SYMPTOMS: &[&str] = &["WI401", "WI403", "WI405", "WI418", "WI707", "WI709", "WI722", "WI726", "WI760"];
 
 /// What explains a symptom, where not any error above it does.
 const EXPLAINED_BY: &[(&str, &[&str])] = &[
     ("WI401", &["WI301", "WI302", "WI303", "WI304", "WI306", "WI310", "WI116", "WI117", "WI101", "WI102"]),
     ("WI403", &["WI111", "WI112", "WI201", "WI301", "WI302", "WI304", "WI306", "WI310", "WI312", "WI313"]),
+    (
+        "WI418",
+        &[
+            "WI105", "WI108", "WI114", "WI115", "WI203", "WI204", "WI205", "WI307", "WI308", "WI311", "WI402", "WI412",
+            "WI413", "WI414", "WI415", "WI416", "WI501", "WI502", "WI503", "WI504", "WI505", "WI508", "WI509", "WI510",
+        ],
+    ),
     ("WI722", &["WI101", "WI102", "WI103", "WI104", "WI202", "WI203", "WI204", "WI301", "WI302", "WI401"]),
 ];
 

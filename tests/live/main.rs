@@ -6,6 +6,7 @@
 
 mod applied;
 mod asked;
+mod azure;
 mod client;
 mod first_walk;
 mod fix;

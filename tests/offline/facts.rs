@@ -1,7 +1,8 @@
 //! What only a live cluster tells, for cases: a file `facts` beside the manifests holds it as JSON.
 //!
 //! `discovery` and `published` are an issuer's documents as the API server and as its public address serve them;
-//! `asked` holds the API server's answers to dry runs, by `KIND/NAMESPACE/NAME`.
+//! `asked` holds the API server's answers to dry runs, by `KIND/NAMESPACE/NAME`; `azure` what Azure says, which the
+//! emulator is asked for.
 
 use kubectl_wi::chain::cluster::{Discovery, Published};
 use kubectl_wi::chain::compare::Answer;
@@ -30,6 +31,10 @@ struct Facts {
     published: Option<ApiPublished>,
     #[serde(default)]
     asked: BTreeMap<String, ApiAnswer>,
+    /// Address of the API server.
+    server: Option<String>,
+    /// What Azure says; see `facts_azure.rs`.
+    azure: Option<crate::facts_azure::Described>,
 }
 
 #[derive(Deserialize)]
@@ -93,6 +98,10 @@ pub(crate) fn run(folder: &Path, facts: &str) -> (serde_json::Value, String) {
         input.asked.insert(ObjectRef::new("apps/v1", kind, Some(namespace), name), Fact::Known(answer));
     }
     let selection = Selection { scope: Scope::All, items: Vec::new(), labels: Vec::new() };
+    input.cluster.server = facts.server;
+    if let Some(azure) = &facts.azure {
+        azure.ask(&mut input, &selection);
+    }
     let wanted =
         Wanted { selection, select: Vec::new(), suppressions: Vec::new(), today: jiff::civil::date(2026, 11, 22) };
     let report = inspect(&input, &wanted).unwrap();

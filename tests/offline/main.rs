@@ -14,6 +14,7 @@ mod client_requests;
 mod client_writes;
 mod explain;
 mod facts;
+mod facts_azure;
 mod fake_api;
 mod fix;
 mod fixable;

@@ -3,7 +3,9 @@
 use super::{JOB, SYSTEM};
 use crate::apps::Part;
 use crate::apps::custom;
+use crate::azure::facts::AzureFacts;
 use crate::chain::Chain;
+use crate::model::fact::Fact;
 use crate::model::finding::{Fix, FixKind, Level, Link};
 use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
 
@@ -111,8 +113,8 @@ rule! {
         name: "service-connector-job-failed",
         level: Level::Error,
         link: Link::Application,
-        needs: &[Needs::Live, Needs::Logs],
-        reads: &[Reads::Template, Reads::Pods, Reads::Objects, Reads::Events],
+        needs: &[Needs::Live, Needs::Logs, Needs::Azure],
+        reads: &[Reads::Template, Reads::Pods, Reads::Objects, Reads::Events, Reads::ManagedCluster],
         fix: Some(FixKind::Manual),
     }
 }
@@ -131,6 +133,8 @@ impl Rule for ServiceConnectorJobFailed {
         for pod in inventory.pods_of(part.workload) {
             texts.extend(custom::events(inventory, &pod.meta.object));
         }
+        let azure = chain.connector().map(by_azure).unwrap_or_default();
+        texts.extend(azure.iter().cloned());
         let known = FAILURES
             .iter()
             .find(|(words, ..)| texts.iter().any(|text| words.iter().any(|word| text.to_lowercase().contains(word))));
@@ -145,7 +149,8 @@ impl Rule for ServiceConnectorJobFailed {
                 "/status",
                 format!("Service Connector could not do its work, {what}; the connection's account and Secret are not made"),
             )
-            .evidence_all(texts.iter().take(3).map(|text| custom::shown(text)))
+            .evidence_all(texts.iter().take(3).filter(|text| !azure.contains(text)).map(|text| custom::shown(text)))
+            .evidence_all(azure.iter().map(|text| custom::shown(text)))
             .fix(
                 Fix::manual(advice)
                     .command(format!("kubectl logs job/{name} -n {SYSTEM}"))
@@ -155,4 +160,32 @@ impl Rule for ServiceConnectorJobFailed {
                     .command("az k8s-extension show --name sc-extension --cluster-type managedClusters -g RESOURCE_GROUP -c CLUSTER"),
             );
     }
+}
+
+/// What Azure says about the extension, where it is not well: its state and statuses, the cluster's state, and whether
+/// the provider is registered.
+fn by_azure(facts: &AzureFacts) -> Vec<String> {
+    let mut said = Vec::new();
+    let odd = |state: &str| !state.is_empty() && !state.eq_ignore_ascii_case("Succeeded");
+    if let Fact::Known(extension) = &facts.connector {
+        if odd(&extension.provisioning_state) {
+            said.push(format!("Azure: extension {} is {}", extension.id.name(), extension.provisioning_state));
+        }
+        let statuses = extension.statuses.iter().filter(|status| status.level.eq_ignore_ascii_case("Error"));
+        said.extend(statuses.map(|status| format!("Azure: {}: {}", status.code, status.message)));
+        said.extend(extension.error.iter().map(|error| format!("Azure: {error}")));
+    }
+    if let Fact::Known(cluster) = &facts.cluster
+        && let Some(state) = cluster.provisioning_state.as_deref().filter(|state| odd(state))
+    {
+        said.push(format!("Azure: managed cluster {} is {state}", cluster.id.name()));
+    }
+    if let Fact::Known(state) = &facts.provider
+        && !state.eq_ignore_ascii_case("Registered")
+    {
+        said.push(format!(
+            "Azure: the subscription is not registered to use namespace Microsoft.KubernetesConfiguration ({state})"
+        ));
+    }
+    said
 }

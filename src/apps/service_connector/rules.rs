@@ -14,6 +14,18 @@ use serde_json::json;
 const READS: &[Reads] =
     &[Reads::Template, Reads::Account, Reads::Accounts, Reads::Workloads, Reads::Pods, Reads::Objects, Reads::Secrets];
 
+/// The same, and what Azure says about the extension.
+const GONE_READS: &[Reads] = &[
+    Reads::Template,
+    Reads::Account,
+    Reads::Accounts,
+    Reads::Workloads,
+    Reads::Pods,
+    Reads::Objects,
+    Reads::Secrets,
+    Reads::ManagedCluster,
+];
+
 /// The workload that uses a connection.
 fn using<'c, 'a>(chain: &'c Chain<'a>) -> Option<&'c Part<'a>> {
     let part = chain.part("service-connector").filter(|part| part.component == CONNECTION)?;
@@ -30,8 +42,8 @@ rule! {
     /// and look right. Nobody renews or repairs them any more.
     ///
     /// ## How it is known
-    /// From the list of namespaces: `sc-system` is not among them. Files tell only where they hold namespaces and are
-    /// said to be the whole cluster.
+    /// From Azure (`--azure`): the managed cluster has no `sc-extension`. Else from the list of namespaces: `sc-system` is
+    /// not among them. Files tell only where they hold namespaces and are said to be the whole cluster.
     ///
     /// ## Fix
     /// Create the connection again, which installs the extension; or remove what uses it.
@@ -47,7 +59,7 @@ rule! {
         level: Level::Warning,
         link: Link::Application,
         needs: &[Needs::Live, Needs::Azure],
-        reads: READS,
+        reads: GONE_READS,
         fix: Some(FixKind::Manual),
     }
 }
@@ -63,16 +75,22 @@ impl Rule for ServiceConnectorExtensionGone {
         let listed = inventory.others_of("Namespace").next().is_some();
         let gone = inventory.other("Namespace", None, SYSTEM).is_absent();
         let works = inventory.workloads().iter().any(|workload| workload.meta.namespace() == SYSTEM);
-        if !listed || !gone || works {
+        let uninstalled = chain.connector().is_some_and(|azure| azure.connector.is_absent());
+        if !uninstalled && (!listed || !gone || works) {
             return;
         }
+        let seen = if uninstalled {
+            "the managed cluster has no extension sc-extension".to_owned()
+        } else {
+            format!("there is no namespace {SYSTEM}")
+        };
         report
             .add(
                 &part.workload.meta.object,
                 "",
                 "it uses a connection of Service Connector, whose extension is gone; nobody keeps the connection working",
             )
-            .evidence(format!("there is no namespace {SYSTEM}"))
+            .evidence(seen)
             .fix(
                 Fix::manual("create the connection again, which installs the extension")
                     .command("az aks connection list -g RESOURCE_GROUP -n CLUSTER -o table")

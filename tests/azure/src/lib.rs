@@ -25,7 +25,7 @@ pub use tenant::{
     Application, Assignment, Caller, Cluster, Credential, Definition, Extension, Identity, Issuer, Subscription,
     Tenant, Vault, examples,
 };
-pub use up::{UpOptions, start_seeded, up};
+pub use up::{UpOptions, start, start_seeded, up};
 
 use anyhow::{Context, Result};
 use std::collections::HashSet;

@@ -92,6 +92,15 @@ pub async fn start_seeded(options: &UpOptions) -> Result<Emulator> {
             identity.credentials.push(Credential::new(&format!("added-{index}"), issuer, subject, examples::AUDIENCE));
         }
     }
+    start(tenant, options).await
+}
+
+/// Starts the emulator with a tenant of the caller's, and puts its certificate and the stand-in for `az` into the
+/// folder.
+///
+/// # Errors
+/// A port that is taken, or a file that cannot be written.
+pub async fn start(tenant: Tenant, options: &UpOptions) -> Result<Emulator> {
     let emulator = Emulator::start_on(tenant, options.port, options.tls_port).await?;
     std::fs::create_dir_all(options.directory.join("bin")).context("the folder for the stand-in of az")?;
     std::fs::write(options.directory.join("ca.pem"), emulator.ca_pem()).context("ca.pem")?;

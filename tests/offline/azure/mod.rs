@@ -1,5 +1,6 @@
 //! The Azure side against the emulator, which answers with what real services answered.
 
+mod binary;
 mod clusters;
 mod compare;
 mod credentials;
@@ -14,5 +15,5 @@ mod published;
 mod requests;
 mod roles;
 mod secrets;
-mod support;
+pub(crate) mod support;
 mod throttling;
