@@ -217,6 +217,11 @@ impl Azure {
         self.inner.session.tokens.credential().unwrap_or("none")
     }
 
+    /// The address of the resource manager.
+    pub fn endpoint(&self) -> String {
+        self.inner.session.endpoints.arm.as_str().trim_end_matches('/').to_owned()
+    }
+
     /// The identity provider behind its boundary.
     pub fn store(&self) -> &dyn IdentityStore {
         self.inner.store.as_ref()

@@ -33,6 +33,9 @@ fn of_one(presentation: &Presentation, identity: &IdentityFacts) -> (LinkState, 
     let name = identity.name().unwrap_or("the identity");
     let credentials = match &identity.credentials {
         Fact::Known(credentials) => credentials,
+        Fact::Absent if identity.found().is_some_and(|found| found.identity == Fact::Absent) => {
+            return (LinkState::Unknown, format!("gone with {name}"));
+        }
         Fact::Absent => return (LinkState::Unknown, format!("{name} can have none")),
         other => {
             let why = other.why().unwrap_or_else(|| "the identity is not seen".to_owned());

@@ -82,7 +82,7 @@ impl Chain<'_> {
                     continue;
                 }
                 let own = |user: &&crate::model::workload::Workload| user.meta.object == workload.meta.object;
-                if apps::users(other, self.inventory).iter().any(|user| own(user)) {
+                if apps::users(other, self.inventory).iter().any(own) {
                     told.extend(texts.into_iter().map(|text| (format!("the status of {}", other.meta.object), text)));
                 }
             }

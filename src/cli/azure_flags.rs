@@ -58,8 +58,10 @@ impl AzureMode {
 }
 
 /// A login that is being looked for, or why there is none.
+#[derive(Default)]
 pub(crate) enum Login {
     /// Nobody wants one.
+    #[default]
     None,
     /// There is none, where one would only have been used.
     Missing(String),
@@ -87,6 +89,15 @@ impl AzureFlags {
             request_timeout: REQUEST,
             ..Options::default()
         }
+    }
+
+    /// The same with another endpoint where none was given.
+    pub(crate) fn or_endpoint(&self, endpoint: Option<&str>) -> Self {
+        let mut flags = self.clone();
+        if flags.arm_endpoint.is_none() && flags.cloud.is_none() {
+            flags.arm_endpoint = endpoint.map(str::to_owned);
+        }
+        flags
     }
 
     /// Logs in, as far as the mode wants it. `within` is the time for all of Azure where it was asked for.
@@ -140,6 +151,14 @@ fn short(error: &Error) -> String {
 }
 
 impl Login {
+    /// What can be asked and changed with it.
+    pub(crate) fn azure(&self) -> Option<&Azure> {
+        match self {
+            Self::In { azure, .. } => Some(azure),
+            Self::None | Self::Missing(_) => None,
+        }
+    }
+
     /// Asks what the selected objects make necessary to know. Where Azure was not asked although it might have been,
     /// one line says so.
     pub(crate) async fn ask(&self, input: &Input, selection: &Selection, stderr: &mut dyn Write) -> AzureFacts {

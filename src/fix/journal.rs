@@ -30,6 +30,11 @@ pub enum Line {
         /// The run that this one takes back.
         undoes: Option<String>,
     },
+    /// What follows changes this Azure: the address of its resource manager.
+    Azure {
+        /// Such as `https://management.azure.com`.
+        endpoint: String,
+    },
     /// A request is about to be sent.
     Sent(Box<Sent>),
     /// The API server confirmed it.
@@ -254,6 +259,8 @@ pub struct Run {
     pub sent: Vec<(Sent, bool)>,
     /// Whether it came to its end.
     pub ended: bool,
+    /// The resource manager of the Azure that it changed.
+    pub azure: Option<String>,
 }
 
 /// All runs, the newest first. A line that was not written whole is the last one of a run that was killed.
@@ -280,8 +287,9 @@ fn read(path: &Path) -> Result<Option<Run>, Error> {
         let Ok(line) = serde_json::from_str::<Line>(&line.map_err(failed)?) else { break };
         match (line, &mut run) {
             (Line::Begin { run: id, time, context, server, undoes }, none @ None) => {
-                *none = Some(Run { id, time, context, server, undoes, sent: Vec::new(), ended: false });
+                *none = Some(Run { id, time, context, server, undoes, sent: Vec::new(), ended: false, azure: None });
             }
+            (Line::Azure { endpoint }, Some(run)) => run.azure = Some(endpoint),
             (Line::Sent(sent), Some(run)) => run.sent.push((*sent, false)),
             (Line::Confirmed { number }, Some(run)) => {
                 if let Some((_, confirmed)) = run.sent.iter_mut().find(|(sent, _)| sent.number == number) {

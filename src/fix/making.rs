@@ -7,6 +7,7 @@ use super::operations::patched;
 use super::path::{Edit, FieldPath, Step, apply};
 use super::plan::{Left, Objects, Outcome, Plan, PlanStep, Wishes};
 use super::safety::live_pods;
+use crate::azure::object::is_credential;
 use crate::inspect::Input;
 use crate::model::fact::Fact;
 use crate::model::finding::{Ask, Finding, FixKind, Operation};
@@ -62,8 +63,10 @@ impl<'a> Making<'a> {
         let fix = finding.fix.as_ref().ok_or("there is no fix that this program could make")?;
         match fix.kind {
             FixKind::Manual => return Err(fix.summary.clone()),
-            FixKind::Access => return Err(format!("grants access in Azure: {}", fix.summary)),
-            FixKind::Metadata | FixKind::Restart => {}
+            FixKind::Access if !self.wishes.azure => {
+                return Err(format!("grants access in Azure, with --azure: {}", fix.summary));
+            }
+            FixKind::Access | FixKind::Metadata | FixKind::Restart => {}
         }
         let mut wanted: Vec<Wanted> = Vec::new();
         for change in &fix.changes {
@@ -133,6 +136,9 @@ impl<'a> Making<'a> {
     }
 
     fn by_rule(&self, object: &ObjectRef, patch: &[Operation]) -> Result<Value, String> {
+        if is_credential(object) {
+            return super::azure::wanted(object, self.objects.get(object), patch);
+        }
         let current = self.current(object).ok_or_else(|| format!("{object} was not read"))?;
         patched(current, patch).map_err(|why| format!("{object} has changed: {why}"))
     }
@@ -202,7 +208,11 @@ impl<'a> Making<'a> {
         step.merge(after).map_err(|path| {
             format!("another fix of this plan changes {path} otherwise; --only {} makes this one", finding.code)
         })?;
-        step.kind = step.kind.max(if step.changes_template() { FixKind::Restart } else { FixKind::Metadata });
+        step.kind = step.kind.max(match object {
+            object if is_credential(object) => FixKind::Access,
+            _ if step.changes_template() => FixKind::Restart,
+            _ => FixKind::Metadata,
+        });
         step.findings.push(finding.id.clone());
         step.summaries.push(fix.summary.clone());
         step.values.extend(values);

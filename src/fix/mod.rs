@@ -5,6 +5,7 @@
 
 pub mod answers;
 pub mod apply;
+pub mod azure;
 pub mod candidates;
 pub mod diff;
 pub mod difference;

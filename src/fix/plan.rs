@@ -39,6 +39,8 @@ pub struct Wishes {
     pub answers: Answers,
     /// The time that stands in a restart's annotation.
     pub now: String,
+    /// `--azure`: whether access in Azure may be granted.
+    pub azure: bool,
 }
 
 impl Wishes {

@@ -2,6 +2,7 @@
 
 use super::plan::{Outcome, Plan, Wishes};
 use crate::apps;
+use crate::azure::object::is_credential;
 use crate::inspect::Input;
 use crate::model::finding::Finding;
 use crate::model::inventory::{Inventory, RawObject};
@@ -14,7 +15,7 @@ use std::collections::BTreeSet;
 pub fn predicted(input: &Input, plan: &Plan) -> Input {
     let mut inventory = input.inventory.clone();
     let made = plan.steps.iter().filter(|step| matches!(step.outcome, Outcome::Planned | Outcome::Applied));
-    for step in made {
+    for step in made.filter(|step| !is_credential(&step.object)) {
         let origin = step.origin.clone().map_or(Origin::Cluster, Origin::File);
         let namespace = step.object.namespace.as_deref().unwrap_or_default();
         // An object that does not fit its kind was refused when it was read.
@@ -30,7 +31,8 @@ pub fn predicted(input: &Input, plan: &Plan) -> Input {
     if cluster.webhook.known().is_none() {
         cluster.webhook = input.cluster.webhook.clone();
     }
-    Input { inventory, cluster, problems: input.problems.clone(), texts, ..Input::default() }
+    let azure = super::azure::predicted(&input.azure, plan);
+    Input { inventory, cluster, problems: input.problems.clone(), texts, azure, ..Input::default() }
 }
 
 /// What an operator has written into the status of its custom resources is of the past once it starts anew.

@@ -14,10 +14,7 @@ pub async fn undo(client: &Client, run: &journal::Run) -> Result<Plan, Error> {
     for (sent, confirmed) in run.sent.iter().rev() {
         let object = sent.object();
         let now = read(client, &object).await?;
-        let mut step = undo_step(sent, now);
-        if !confirmed {
-            step.summaries.push("the run ended before the change was confirmed".to_owned());
-        }
+        let step = undo_step(sent, now, *confirmed);
         // Two requests for one object are one way back.
         if !plan.steps.iter().any(|other: &PlanStep| other.object == object && other.edits == step.edits) {
             plan.steps.push(step);
@@ -26,7 +23,8 @@ pub async fn undo(client: &Client, run: &journal::Run) -> Result<Plan, Error> {
     Ok(plan)
 }
 
-fn undo_step(sent: &journal::Sent, now: Value) -> PlanStep {
+/// The step that takes one request back.
+pub(super) fn undo_step(sent: &journal::Sent, now: Value, confirmed: bool) -> PlanStep {
     let object = sent.object();
     let back = reversed(&sent.edits);
     let mut step = PlanStep::of(&object, now, back);
@@ -62,6 +60,9 @@ fn undo_step(sent: &journal::Sent, now: Value) -> PlanStep {
             Err(why) => step.end(Outcome::Refused, why),
         }
         step.summaries.push("put the fields back".to_owned());
+    }
+    if !confirmed {
+        step.summaries.push("the run ended before the change was confirmed".to_owned());
     }
     step
 }

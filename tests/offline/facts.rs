@@ -70,6 +70,12 @@ impl<T> From<Fetched<T>> for Fact<T> {
     }
 }
 
+/// The issuer and what Azure says, where the facts of a case tell of Azure.
+pub(crate) fn issuer_and_azure(text: &str) -> Option<(Option<String>, crate::facts_azure::Described)> {
+    let facts: Facts = serde_json::from_str(text).ok()?;
+    Some((facts.issuer, facts.azure?))
+}
+
 /// Inspects the manifests of a folder together with its facts: the report as JSON and as text.
 pub(crate) fn run(folder: &Path, facts: &str) -> (serde_json::Value, String) {
     let facts: Facts = serde_json::from_str(facts).unwrap();

@@ -1,8 +1,11 @@
 //! `fix` on a cluster.
 
+use super::azure::await_entra;
 use super::session::{Decision, Session, Stop, exit_code};
 use super::verify::{Asked, Waited, verify, wait};
 use super::{Args, DryRun, history};
+use crate::azure::object::is_credential;
+use crate::cli::azure_flags::{AzureMode, Login};
 use crate::cli::error::Failure;
 use crate::cli::live::{block_on, connect, other_kinds, tell};
 use crate::cli::{Cli, Surroundings, inspect as cli_inspect};
@@ -15,7 +18,7 @@ use crate::fix::predict::{left_after, predicted};
 use crate::fix::question::Interrupts;
 use crate::fix::report::{FixReport, ended, live_diff};
 use crate::fix::safety::close_gates;
-use crate::fix::{export, impact, owner};
+use crate::fix::{azure, export, impact, owner};
 use crate::inspect::{Input, Wanted, inspect};
 use crate::model::finding::{Ask, Finding};
 use crate::report::model::{InspectReport, Summary};
@@ -23,7 +26,7 @@ use crate::report::style::clean;
 use std::time::Duration;
 
 /// How long reading may take.
-const READ: Duration = Duration::from_secs(30);
+pub(super) const READ: Duration = Duration::from_secs(30);
 
 /// What happened so far; it outlives an interruption.
 #[derive(Default)]
@@ -34,11 +37,13 @@ pub(super) struct State {
     before: Summary,
     /// Nothing is to be told about the rest any more.
     pub(super) told: bool,
+    /// The login with which Azure is asked and changed.
+    pub(super) login: Login,
 }
 
 /// Runs it; the exit code comes back.
 pub(super) fn run(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, Failure> {
-    bounded(args, cli, around, async |state, around| fix(args, cli, state, around).await)
+    bounded(args, cli, around, async |state, around| Box::pin(fix(args, cli, state, around)).await)
 }
 
 /// Runs something that Ctrl-C and `--timeout` may end, and says then what was made.
@@ -114,7 +119,7 @@ pub(super) struct Seen {
     pub(super) report: InspectReport,
 }
 
-pub(super) async fn look(client: &Client, args: &Args, wanted: &Wanted) -> Result<Seen, Stop> {
+pub(super) async fn look(client: &Client, args: &Args, wanted: &Wanted, login: &Login) -> Result<Seen, Stop> {
     let request = Request {
         scope: wanted.selection.scope.clone(),
         detailed: wanted.names_objects(),
@@ -122,7 +127,8 @@ pub(super) async fn look(client: &Client, args: &Args, wanted: &Wanted) -> Resul
         issuer: None,
         progress: Progress::default(),
     };
-    let input = Box::pin(collect(client, &request)).await?;
+    let mut input = Box::pin(collect(client, &request)).await?;
+    input.azure = login.ask(&input, &wanted.selection, &mut std::io::sink()).await;
     let report =
         inspect(&input, wanted).map_err(|missing| cli_inspect::not_found(&missing, &wanted.selection.scope, false))?;
     Ok(Seen { input, report })
@@ -133,7 +139,9 @@ async fn fix(args: &Args, cli: &Cli, state: &mut State, around: &mut Surrounding
     let kinds = other_kinds(&client, &args.on.words).await?;
     let wanted =
         args.wanted(args.on.scope_in_cluster(client.namespace()), around.now, &|word| kinds.get(word).cloned())?;
-    let seen = look(&client, args, &wanted).await?;
+    let mode = if args.azure { AzureMode::Yes } else { AzureMode::No };
+    state.login = args.azure_flags.login(mode, args.timeout.unwrap_or(READ)).await?;
+    let seen = Box::pin(look(&client, args, &wanted, &state.login)).await?;
     tell(&client, cli, around);
     state.before = seen.report.summary.clone();
     let mut session = Session::new(args, cli, around);
@@ -178,9 +186,12 @@ async fn fix(args: &Args, cli: &Cli, state: &mut State, around: &mut Surrounding
         }
         at += 1;
     }
-    let waited = wait(&client, args, &state.plan, &session, around).await?;
+    let mut waited = wait(&client, args, &state.plan, &session, around).await?;
+    if waited == Waited::Done && !await_entra(&client, args, &state.plan, &seen.input, &session, around).await? {
+        waited = Waited::OutOfTime;
+    }
     let asked = Asked { args, wanted: &wanted, wishes: &wishes, before: &seen };
-    let after = verify(&client, &asked, state, waited, &session, around).await?;
+    let after = Box::pin(verify(&client, &asked, state, waited, &session, around)).await?;
     close(state)?;
     state.told = true;
     session.print(&after, around)?;
@@ -219,11 +230,18 @@ async fn make_plan(
     state: &mut State,
     around: &mut Surroundings<'_>,
 ) -> Result<Vec<(Ask, Vec<String>)>, Stop> {
-    let (objects, gaps) = apply::read_all(client, needed(&seen.report, wishes)).await?;
+    let (in_cluster, in_azure) = azure::split_needed(needed(&seen.report, wishes));
+    let (mut objects, mut gaps) = apply::read_all(client, in_cluster).await?;
+    if let Some(login) = state.login.azure() {
+        let (found, more) = azure::read_all(login, &in_azure).await;
+        objects.extend(found);
+        gaps.extend(more);
+    }
     for gap in gaps {
         writeln!(around.stderr, "not read: {}", clean(&gap))?;
     }
     state.plan = plan(&seen.input, &seen.report, &objects, wishes);
+    let in_azure = azure::take(&mut state.plan);
     close_gates(&mut state.plan, &seen.report);
     owner::name_owners(client, &mut state.plan, session.args.live || session.args.export.is_some()).await;
     impact::name_impact(client, &seen.input, &mut state.plan).await;
@@ -233,6 +251,7 @@ async fn make_plan(
         apply::check_rights(client, &mut state.plan).await;
         apply::rehearse(client, &mut state.plan, session.is_strict()).await;
     }
+    azure::put_back(&mut state.plan, in_azure);
     state.diffs = state.plan.steps.iter().map(live_diff).collect();
     Ok(state.plan.open.clone())
 }
@@ -259,6 +278,14 @@ pub(super) async fn make(
     }
     let Some(journal) = &mut state.journal else { return Ok(()) };
     let style = session.style(around);
+    if is_credential(&state.plan.steps[at].object) {
+        let step = &mut state.plan.steps[at];
+        if let Some(login) = state.login.azure() {
+            journal.write(&Line::Azure { endpoint: login.endpoint() })?;
+            azure::make(login, step, journal).await?;
+        }
+        return session.say(&format!("{}: {}", clean(&step.object.to_string()), ended(step, style)), around);
+    }
     loop {
         let step = &mut state.plan.steps[at];
         match apply::make(client, step, journal).await? {

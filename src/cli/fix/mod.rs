@@ -1,5 +1,6 @@
 //! `kubectl wi fix`: plan, question, change, verify, undo.
 
+mod azure;
 mod files;
 mod history;
 mod live;
@@ -7,6 +8,7 @@ mod session;
 mod undo;
 mod verify;
 
+use super::azure_flags::AzureFlags;
 use super::error::Failure;
 use super::output::{Format, Output};
 use super::selection::SelectionArgs;
@@ -59,7 +61,12 @@ pub struct Args {
     /// Patch the cluster also where Argo CD or Flux will take it back: a stop-gap
     #[arg(long)]
     live: bool,
-    /// Wait until the changed pods are ready, then look again
+    /// Create or correct federated credentials in Azure, too: each after its diff and a yes of its own, which --yes gives
+    #[arg(long, conflicts_with = "files")]
+    azure: bool,
+    #[command(flatten)]
+    azure_flags: AzureFlags,
+    /// Wait until the changed pods are ready, and until Entra takes the token of a changed credential; then look again
     #[arg(long)]
     wait: bool,
     /// How long all of it may take; without it, 30s to read and 5m to wait

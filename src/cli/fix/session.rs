@@ -10,7 +10,7 @@ use crate::fix::plan::{Outcome, Plan, PlanStep, Wishes};
 use crate::fix::question::{self, NoAnswer, Reply};
 use crate::fix::report::{FixReport, draw_left, draw_step};
 use crate::inspect::Input;
-use crate::model::finding::Ask;
+use crate::model::finding::{Ask, FixKind};
 use crate::report::model::{InspectReport, Verdict};
 use crate::report::style::{Style, clean};
 use std::io::Write;
@@ -120,6 +120,7 @@ impl<'a> Session<'a> {
                 ..Answers::default()
             },
             now: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            azure: self.args.azure,
         }
     }
 
@@ -154,7 +155,9 @@ impl<'a> Session<'a> {
         if self.quit {
             return Ok(Decision::Leave);
         }
-        if self.all && (step.restarts.is_empty() || self.restarts_covered) {
+        // Access takes a yes of its own, which "all" at a question is not.
+        let covered = step.kind != FixKind::Access || self.args.yes;
+        if self.all && covered && (step.restarts.is_empty() || self.restarts_covered) {
             return Ok(Decision::Make);
         }
         if !self.can_ask {
@@ -166,7 +169,8 @@ impl<'a> Session<'a> {
             (false, false) => "Change",
         };
         let restarts = if step.restarts.is_empty() { "" } else { " and restart its pods" };
-        let question = format!("{verb} {}{restarts}?", clean(&step.object.to_string()));
+        let azure = if step.kind == FixKind::Access { " in Azure, which changes who gets access" } else { "" };
+        let question = format!("{verb} {}{restarts}{azure}?", clean(&step.object.to_string()));
         Ok(match question::confirm(&question, can_edit)? {
             Reply::Yes => Decision::Make,
             Reply::No => Decision::Leave,

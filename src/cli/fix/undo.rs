@@ -1,16 +1,17 @@
 //! `fix --undo`: the way back of one run, shown and asked about like the way there.
 
-use super::live::{State, bounded, close, make, report_of};
+use super::live::{READ, State, bounded, close, make, report_of};
 use super::session::{Decision, Session, Stop};
 use super::verify::{Waited, wait};
 use super::{Args, DryRun, history};
+use crate::cli::azure_flags::{AzureMode, failure};
 use crate::cli::error::Failure;
 use crate::cli::live::connect_to;
 use crate::cli::{Cli, Surroundings};
 use crate::fix::journal::{self, Run};
 use crate::fix::plan::{Outcome, Plan, PlanStep};
 use crate::fix::report::live_diff;
-use crate::fix::{apply, safety, undo};
+use crate::fix::{apply, azure, safety, undo};
 
 /// Takes a run back; the exit code comes back.
 pub(super) fn run(args: &Args, id: Option<&str>, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, Failure> {
@@ -34,7 +35,17 @@ async fn take_back(
     }
     let mut session = Session::new(args, cli, around);
     session.cover_restarts();
-    state.plan = undo::undo(&client, run).await?;
+    let (in_cluster, in_azure) = azure::split_run(run);
+    state.plan = undo::undo(&client, &in_cluster).await?;
+    let credentials = if azure::concerns(run) {
+        state.login = args.azure_flags.or_endpoint(run.azure.as_deref()).login(AzureMode::Yes, READ).await?;
+        match state.login.azure() {
+            Some(login) => azure::undo(login, &in_azure).await.map_err(|error| failure(&error))?,
+            None => Vec::new(),
+        }
+    } else {
+        Vec::new()
+    };
     for step in &mut state.plan.steps {
         // How many pods run is not read for this: the kind tells how they are replaced.
         let replicas = step.current.pointer("/status/replicas").and_then(serde_json::Value::as_u64);
@@ -46,6 +57,7 @@ async fn take_back(
         apply::check_rights(&client, &mut state.plan).await;
         apply::rehearse(&client, &mut state.plan, session.is_strict()).await;
     }
+    azure::put_back(&mut state.plan, credentials);
     state.diffs = state.plan.steps.iter().map(live_diff).collect();
     let report = report_of(state, Vec::new());
     session.show(&state.plan, &state.diffs, &report, around)?;

@@ -17,7 +17,7 @@ use crate::report::style::clean;
 use std::time::Duration;
 
 /// How long a rollout is waited for.
-const WAIT: Duration = Duration::from_secs(300);
+pub(super) const WAIT: Duration = Duration::from_secs(300);
 
 /// How waiting for the new pods ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub(super) async fn verify(
     if state.journal.is_none() {
         return Ok(report_of(state, expected));
     }
-    let after = look(client, asked.args, asked.wanted).await?;
+    let after = Box::pin(look(client, asked.args, asked.wanted, &state.login)).await?;
     let restarted: Vec<&ObjectRef> = state.plan.steps.iter().flat_map(|step| &step.restarts).collect();
     // Without waiting, the pods that are seen are the old ones still.
     let settled = |finding: &&Finding| {

@@ -27,7 +27,7 @@ rule! {
     /// their old ones for a while. It cannot be switched off again.
     ///
     /// ## References
-    /// - AKS, "Deploy and configure workload identity"; "Create an OpenID Connect provider on AKS"
+    /// - AKS, "Deploy and configure workload identity"; "Create an OIDC provider on AKS"
     AksFeatureDisabled {
         code: "WI510",
         name: "aks-feature-disabled",

@@ -19,7 +19,7 @@ rule! {
     /// it from each other for ever: each works until the other one's operator comes by.
     ///
     /// ## How it is known
-    /// From FederatedIdentityCredential objects of Azure Service Operator and Crossplane in the cluster or the files,
+    /// From `FederatedIdentityCredential` objects of Azure Service Operator and Crossplane in the cluster or the files,
     /// held against the credentials in Azure (`--azure`); and from tags such as `managed-by=terraform`. Tags are the
     /// identity's, a credential has none: that a tool writes the credential too is likely, not known.
     ///

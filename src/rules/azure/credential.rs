@@ -203,29 +203,26 @@ fn by_azure(
 ) {
     let object = identity_object(&case.shown, case.facts);
     let who = named(&case.shown, case.facts);
-    let (name, message, fix, lines) = match &comparison.outcome {
-        Outcome::NearestMiss { credential, differences } => {
-            let (fix, in_place) = fixes::of_miss(chain, case, credential, differences, declared);
-            let name = if in_place { credential.name.clone() } else { fixes::derived_name(chain, case).to_string() };
-            let mut lines: Vec<String> = differences.iter().flat_map(marked).collect();
-            if !in_place && judge::use_of(chain, case, credential) != Use::Nobody {
-                lines.push(format!("{} may serve somebody else, so it is not changed", credential.name));
-            }
-            (name, miss(&who, credential, differences), fix, lines)
+    let (name, message, fix, lines) = if let Outcome::NearestMiss { credential, differences } = &comparison.outcome {
+        let (fix, in_place) = fixes::of_miss(chain, case, credential, differences, declared);
+        let name = if in_place { credential.name.clone() } else { fixes::derived_name(chain, case).to_string() };
+        let mut lines: Vec<String> = differences.iter().flat_map(marked).collect();
+        if !in_place && judge::use_of(chain, case, credential) != Use::Nobody {
+            lines.push(format!("{} may serve somebody else, so it is not changed", credential.name));
         }
-        _ => {
-            let message = format!(
-                "{who} has no federated credential for {}; Entra refuses the token of these pods",
-                case.presented.subject
-            );
-            let lines = vec![
-                format!("issuer of the token:   {}", case.presented.issuer),
-                format!("subject of the token:  {}", case.presented.subject),
-                format!("audience of the token: {}", case.presented.audience),
-                format!("it has {}", list(case.credentials)),
-            ];
-            (fixes::derived_name(chain, case).to_string(), message, fixes::create(chain, case, declared), lines)
-        }
+        (name, miss(&who, credential, differences), fix, lines)
+    } else {
+        let message = format!(
+            "{who} has no federated credential for {}; Entra refuses the token of these pods",
+            case.presented.subject
+        );
+        let lines = vec![
+            format!("issuer of the token:   {}", case.presented.issuer),
+            format!("subject of the token:  {}", case.presented.subject),
+            format!("audience of the token: {}", case.presented.audience),
+            format!("it has {}", list(case.credentials)),
+        ];
+        (fixes::derived_name(chain, case).to_string(), message, fixes::create(chain, case, declared), lines)
     };
     let never = comparison.never.iter().map(|(credential, why)| never(credential, *why));
     let said = refusals.iter().filter(|refusal| refusal.client.is_none_or(|id| id == case.shown.client));

@@ -28,7 +28,7 @@ pub(super) fn cases<'a>(chain: &Chain<'a>) -> Vec<Case<'a>> {
         let facts = chain.azure_identity(shown.client)?;
         let Fact::Known(credentials) = chain.federated_credentials(shown.client) else { return None };
         let presented = presented(&shown).filter(|_| !shown.is_identity_binding())?;
-        Some(Case { presented, facts, credentials, shown })
+        Some(Case { shown, presented, facts, credentials })
     };
     chain.presentations().into_iter().filter_map(case).collect()
 }

@@ -20,8 +20,8 @@ rule! {
     /// Finds that a role which the application needs is not seen at a scope that covers the resource it is needed for.
     ///
     /// ## Why it breaks
-    /// The exchange works, and the service then answers 403: AuthorizationPermissionMismatch, ForbiddenByRbac,
-    /// AuthorizationFailed. Roles of the control plane (Owner, Contributor, Reader) do not read data.
+    /// The exchange works, and the service then answers 403: `AuthorizationPermissionMismatch`,
+    /// `ForbiddenByRbac`, `AuthorizationFailed`. Roles of the control plane (Owner, Contributor, Reader) do not read data.
     ///
     /// ## How it is known
     /// From the identity's role assignments in Azure (`--azure`), inherited ones and those of its groups included, in
