@@ -127,6 +127,11 @@ server\t'Let the API server try them'"
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l restart -d 'Whether pods may be restarted; with --yes and without single names, only `yes` restarts' -r -f -a "ask\t'As the question is answered'
 yes\t'Yes'
 no\t'No: leave what restarts pods'"
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l subscription -d 'Only this subscription, by id or name; may be repeated; without it, all that the login sees' -r
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l tenant -d 'The tenant of the login' -r
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l azure-credential -d 'The login: auto, cli (az), env (a service principal in the environment), workload-identity, azd' -r
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l cloud -d 'Which Azure: public, usgov, china; without it, the one that az is set to' -r
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l arm-endpoint -d 'Azure Resource Manager at another address' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l timeout -d 'How long all of it may take; without it, 30s to read and 5m to wait' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l export -d 'Change nothing and write the change for another tool' -r -f -a "kubectl\t'Commands of kubectl'
 kustomize\t'A kustomization with patches'
@@ -166,7 +171,8 @@ complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l as-cluster
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l diff -d 'Show what would be changed and change nothing'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -s y -l yes -d 'Say yes to the plan that is shown'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l live -d 'Patch the cluster also where Argo CD or Flux will take it back: a stop-gap'
-complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l wait -d 'Wait until the changed pods are ready, then look again'
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l azure -d 'Create or correct federated credentials in Azure, too: each after its diff and a yes of its own, which --yes gives'
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l wait -d 'Wait until the changed pods are ready, and until Entra takes the token of a changed credential; then look again'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l history -d 'List what was changed before'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand exec-probe" -s c -l container -d 'This container; without it, every one that is told of a token file' -r
@@ -324,7 +330,8 @@ complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand explain" -l cache-
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand explain" -s v -l v -d 'How much to tell on standard error: from 6 on, every request with its answer\'s code' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand explain" -l all -d 'Explain all rules'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand rbac" -l for -d 'The features: inspect (simulate included); exec-probe, fix and azure will come' -r -f -a "inspect\t'Read everything that a verdict needs'"
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand rbac" -l for -d 'The features: inspect (simulate included), azure; exec-probe and fix will come' -r -f -a "inspect\t'Read everything that a verdict needs'
+azure\t'Ask Azure, and correct federated credentials: commands of the Azure CLI'"
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand rbac" -l in -d 'Only for one namespace: a Role there, and what has to be read elsewhere' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand rbac" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'

@@ -130,6 +130,11 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-wi' -ScriptBlock {
             [CompletionResult]::new('--container', '--container', [CompletionResultType]::ParameterName, 'Containers that need identity, for workloads that tell the webhook to skip them')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Change nothing: `client` only plans, `server` also lets the API server try it')
             [CompletionResult]::new('--restart', '--restart', [CompletionResultType]::ParameterName, 'Whether pods may be restarted; with --yes and without single names, only `yes` restarts')
+            [CompletionResult]::new('--subscription', '--subscription', [CompletionResultType]::ParameterName, 'Only this subscription, by id or name; may be repeated; without it, all that the login sees')
+            [CompletionResult]::new('--tenant', '--tenant', [CompletionResultType]::ParameterName, 'The tenant of the login')
+            [CompletionResult]::new('--azure-credential', '--azure-credential', [CompletionResultType]::ParameterName, 'The login: auto, cli (az), env (a service principal in the environment), workload-identity, azd')
+            [CompletionResult]::new('--cloud', '--cloud', [CompletionResultType]::ParameterName, 'Which Azure: public, usgov, china; without it, the one that az is set to')
+            [CompletionResult]::new('--arm-endpoint', '--arm-endpoint', [CompletionResultType]::ParameterName, 'Azure Resource Manager at another address')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long all of it may take; without it, 30s to read and 5m to wait')
             [CompletionResult]::new('--export', '--export', [CompletionResultType]::ParameterName, 'Change nothing and write the change for another tool')
             [CompletionResult]::new('--undo', '--undo', [CompletionResultType]::ParameterName, 'Take back what a run changed; without an ID, the last one')
@@ -172,7 +177,8 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-wi' -ScriptBlock {
             [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Say yes to the plan that is shown')
             [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Say yes to the plan that is shown')
             [CompletionResult]::new('--live', '--live', [CompletionResultType]::ParameterName, 'Patch the cluster also where Argo CD or Flux will take it back: a stop-gap')
-            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait until the changed pods are ready, then look again')
+            [CompletionResult]::new('--azure', '--azure', [CompletionResultType]::ParameterName, 'Create or correct federated credentials in Azure, too: each after its diff and a yes of its own, which --yes gives')
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait until the changed pods are ready, and until Entra takes the token of a changed credential; then look again')
             [CompletionResult]::new('--history', '--history', [CompletionResultType]::ParameterName, 'List what was changed before')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
@@ -353,7 +359,7 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-wi' -ScriptBlock {
             break
         }
         'kubectl-wi;rbac' {
-            [CompletionResult]::new('--for', '--for', [CompletionResultType]::ParameterName, 'The features: inspect (simulate included); exec-probe, fix and azure will come')
+            [CompletionResult]::new('--for', '--for', [CompletionResultType]::ParameterName, 'The features: inspect (simulate included), azure; exec-probe and fix will come')
             [CompletionResult]::new('--in', '--in', [CompletionResultType]::ParameterName, 'Only for one namespace: a Role there, and what has to be read elsewhere')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
             [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'Path to the kubeconfig file to use')
