@@ -590,7 +590,7 @@ _kubectl__wi() {
             return 0
             ;;
         kubectl__wi__subcmd__fix)
-            opts="-A -l -R -c -y -o -f -n -s -v -h --all-namespaces --selector --recursive --as-cluster --only --client-id --tenant-id --service-account --container --dry-run --diff --yes --restart --live --wait --timeout --export --undo --history --output --filename --color --kubeconfig --context --cluster --user --namespace --as --as-group --as-uid --as-user-extra --server --token --username --password --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --disable-compression --request-timeout --cache-dir --v --help"
+            opts="-A -l -R -c -y -o -f -n -s -v -h --all-namespaces --selector --recursive --as-cluster --only --client-id --tenant-id --service-account --container --dry-run --diff --yes --restart --live --azure --subscription --tenant --azure-credential --cloud --arm-endpoint --wait --timeout --export --undo --history --output --filename --color --kubeconfig --context --cluster --user --namespace --as --as-group --as-uid --as-user-extra --server --token --username --password --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --disable-compression --request-timeout --cache-dir --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -634,6 +634,26 @@ _kubectl__wi() {
                     ;;
                 --restart)
                     COMPREPLY=($(compgen -W "ask yes no" -- "${cur}"))
+                    return 0
+                    ;;
+                --subscription)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tenant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --azure-credential)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cloud)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --arm-endpoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -977,7 +997,7 @@ _kubectl__wi() {
             fi
             case "${prev}" in
                 --for)
-                    COMPREPLY=($(compgen -W "inspect" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "inspect azure" -- "${cur}"))
                     return 0
                     ;;
                 --in)
