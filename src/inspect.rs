@@ -329,8 +329,9 @@ fn collect_gaps(chain: &Chain<'_>, input: &Input, wanted: &Wanted, gaps: &mut Ga
         for read in info.reads {
             if let Some(gap) = chain.gap(*read) {
                 gaps.entry(gap).or_default().insert(info.code);
-                // Events tell of symptoms; a verdict does not hang on them, nor on an Azure that was not asked for.
-                open |= *read != Reads::Events && (!read.is_of_azure() || input.azure.is_required());
+                // Events and logs tell of symptoms; a verdict does not hang on them, nor on an Azure that was not asked for.
+                let tells = matches!(read, Reads::Events | Reads::Logs);
+                open |= !tells && (!read.is_of_azure() || input.azure.is_required());
             }
         }
     }

@@ -245,6 +245,8 @@ mod tests {
             evidence: Vec::new(),
             root_cause: false,
             symptom: false,
+            observations: Vec::new(),
+            causes: Vec::new(),
             blocked_by: Vec::new(),
             points_to: Vec::new(),
             fix: None,

@@ -20,6 +20,7 @@ pub mod needs;
 pub mod pod_identity;
 pub mod running;
 pub mod select;
+pub mod symptoms;
 
 pub use cluster::{Cluster, cluster_from};
 
@@ -103,6 +104,7 @@ pub struct Chain<'a> {
     probe: Option<&'a ProbeFacts>,
     azure: Option<&'a AzureFacts>,
     formerly: bool,
+    seen: OnceCell<Vec<symptoms::Seen>>,
 }
 
 impl<'a> Chain<'a> {
@@ -120,6 +122,7 @@ impl<'a> Chain<'a> {
             probe: None,
             azure: None,
             formerly: false,
+            seen: OnceCell::new(),
         }
     }
 
@@ -504,6 +507,9 @@ impl<'a> Chain<'a> {
             Reads::Cluster => ("the issuer of the cluster".to_owned(), self.cluster.issuer.as_ref().map(|_| ())),
             Reads::Events => {
                 (format!("events of {}", self.namespace()), self.inventory.coverage("Event", Some(self.namespace())))
+            }
+            Reads::Logs => {
+                (format!("logs of pods in {}", self.namespace()), self.inventory.coverage("Log", Some(self.namespace())))
             }
             Reads::Secrets => {
                 let wanted = self.peek_applications().iter().flat_map(|part| part.application.secrets(part));

@@ -6,6 +6,7 @@ mod published;
 
 use super::azure_flags::{AzureFlags, AzureMode};
 use super::error::Failure;
+use super::logs::LogArgs;
 use super::output::{self, Format, Output, YesNo};
 use super::selection::SelectionArgs;
 use super::suppressions::suppressions;
@@ -23,11 +24,12 @@ use crate::report::redact::redact;
 use crate::report::{github, markdown, sarif, text};
 use std::io::Write;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Arguments of `inspect`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  kubectl wi inspect deploy/velero -n velero\n  kubectl wi inspect -A --fail-on warning\n  kubectl wi inspect sa/velero-server -n velero -o json\n  helm template velero vmware-tanzu/velero | kubectl wi inspect -f -\n  helm template velero vmware-tanzu/velero -n velero | kubectl wi inspect -f - --as-applied -n velero\n\nSuppression, always with a reason:\n  --ignore WI106,WI7\n  annotation kubectl-wi/ignore: \"WI204: moves with the next release; until=2027-01-31\" on pod template, workload,\n    service account or namespace\n  .kubectl-wi.toml in this directory or above it: [[ignore]] code, object, reason, until"
+    after_help = "Examples:\n  kubectl wi inspect deploy/velero -n velero\n  kubectl wi inspect -A --fail-on warning\n  kubectl wi inspect sa/velero-server -n velero -o json\n  kubectl wi inspect deploy/velero -n velero --logs=2000\n  kubectl wi inspect -f velero.yaml --log-file velero.log\n  helm template velero vmware-tanzu/velero | kubectl wi inspect -f -\n  helm template velero vmware-tanzu/velero -n velero | kubectl wi inspect -f - --as-applied -n velero\n\nSuppression, always with a reason:\n  --ignore WI106,WI7\n  annotation kubectl-wi/ignore: \"WI204: moves with the next release; until=2027-01-31\" on pod template, workload,\n    service account or namespace\n  .kubectl-wi.toml in this directory or above it: [[ignore]] code, object, reason, until"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -49,6 +51,8 @@ pub struct Args {
     azure: Option<AzureMode>,
     #[command(flatten)]
     azure_flags: AzureFlags,
+    #[command(flatten)]
+    logs: LogArgs,
     /// Only these rules, by code or prefix
     #[arg(long, value_name = "CODES", value_delimiter = ',')]
     select: Vec<String>,
@@ -116,11 +120,12 @@ impl FailLevel {
 
 /// Runs `inspect`.
 pub fn run(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, Failure> {
-    let (input, wanted) = match args.on.reads_files() {
+    let (mut input, wanted) = match args.on.reads_files() {
         true if args.as_applied => applied::read(args, cli, around)?,
         true => files(args, cli, around)?,
         false => cluster(args, cli, around)?,
     };
+    args.logs.add_files(&args.on, around.stdin, &mut input, &wanted.selection)?;
     let in_files = args.on.reads_files();
     let report = inspect(&input, &wanted).map_err(|missing| not_found(&missing, &wanted.selection.scope, in_files))?;
     print(args, cli, &report, &input, around)?;
@@ -209,11 +214,13 @@ fn cluster(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Inp
             }
             Ok::<_, Failure>(input)
         });
+        let until = Instant::now() + args.timeout;
         let (input, login) = tokio::join!(
             live::watched(reading, &request.progress, &client, around.terminal.stderr, around.stderr),
             args.azure_flags.login(mode, args.timeout),
         );
         let mut input = input?;
+        args.logs.read(&args.on, &client, &mut input, &wanted.selection, until).await;
         input.azure = login?.ask(&input, &wanted.selection, around.stderr).await;
         live::tell(&client, cli, around);
         Ok((input, wanted))

@@ -10,6 +10,7 @@ pub mod fix;
 pub mod inspect;
 pub mod kubectl_flags;
 mod live;
+mod logs;
 pub mod output;
 pub mod rbac;
 mod selection;

@@ -79,6 +79,32 @@ pub struct Finding {
     /// Whether it is a consequence wherever something explains it.
     #[serde(skip)]
     pub symptom: bool,
+    /// What the text that it quotes says of other rules.
+    #[serde(skip)]
+    pub observations: Vec<Observation>,
+    /// Codes of all rules whose findings would explain it, those among them whose question is answered already.
+    #[serde(skip)]
+    pub causes: Vec<&'static str>,
+}
+
+/// What a text that was read tells of a rule, so that the rule need not ask for it: Entra's own words, for example,
+/// that no federated credential has this subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// Code of the rule.
+    pub code: &'static str,
+    /// One sentence that names the thing.
+    pub message: String,
+    /// The words, and where they stand.
+    pub evidence: Vec<String>,
+    /// What to do, in a few words.
+    pub advice: String,
+    /// The commands to run next.
+    pub commands: Vec<String>,
+    /// Codes of rules whose findings explain it.
+    pub explained_by: Vec<&'static str>,
+    /// Whether another reading of the text is possible.
+    pub probable: bool,
 }
 
 /// A place in a file.

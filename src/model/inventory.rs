@@ -2,6 +2,7 @@
 
 use super::event::{ApiEvent, Event};
 use super::fact::{Denied, Fact};
+use super::log::Log;
 use super::object::{ApiMeta, Meta, ObjectRef, Origin, OwnerReference};
 use super::secret::Secret;
 use super::workload::{ApiPod, ApiServiceAccount, ApiWorkload, Pod, ServiceAccount, WORKLOAD_KINDS, Workload};
@@ -42,6 +43,7 @@ pub struct Inventory {
     pods: Vec<Pod>,
     others: Vec<RawObject>,
     events: Vec<Event>,
+    logs: HashMap<Key, Vec<Log>>,
     reads: HashMap<(String, Option<String>), ReadState>,
     everything: bool,
     workload_index: HashMap<ObjectRef, usize>,
@@ -270,6 +272,18 @@ impl Inventory {
             at.push(self.events.len());
             self.events.push(event);
         }
+    }
+
+    /// Adds what a pod wrote, or a file that is said to be a workload's log.
+    pub fn add_log(&mut self, log: Log) {
+        let key = event_key(&log.about, log.about.namespace.as_deref().unwrap_or_default());
+        self.logs.entry(key).or_default().push(log);
+    }
+
+    /// The logs of a pod or a workload.
+    pub fn logs_of(&self, object: &ObjectRef) -> &[Log] {
+        let key = event_key(object, object.namespace.as_deref().unwrap_or_default());
+        self.logs.get(&key).map_or(&[], Vec::as_slice)
     }
 
     /// All events that are here.

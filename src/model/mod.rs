@@ -7,6 +7,7 @@ pub mod event;
 pub mod fact;
 pub mod finding;
 pub mod inventory;
+pub mod log;
 pub mod nearest;
 pub mod object;
 pub mod pod;

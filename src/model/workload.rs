@@ -143,6 +143,15 @@ impl Pod {
         self.meta.deleted.is_none() && !matches!(self.phase.as_str(), "Succeeded" | "Failed")
     }
 
+    /// Whether it is not ready although it should be, has restarted, or has failed.
+    pub fn is_in_trouble(&self) -> bool {
+        match self.phase.as_str() {
+            "Succeeded" => false,
+            "Failed" => true,
+            _ => self.meta.deleted.is_none() && (!self.ready || self.restarts > 0),
+        }
+    }
+
     /// Who made it, where that is a controller: a node is none, it only mirrors its manifests.
     pub fn maker(&self) -> Option<&OwnerReference> {
         self.meta.controller().filter(|owner| owner.kind != "Node")

@@ -18,10 +18,11 @@ pub mod azure;
 pub mod cluster;
 pub mod pod;
 pub mod probe;
+pub mod symptom;
 pub mod template;
 
 use crate::chain::Chain;
-use crate::model::finding::{Confidence, Finding, Fix, FixKind, Level, Link, finding_id};
+use crate::model::finding::{Confidence, Finding, Fix, FixKind, Level, Link, Observation, finding_id};
 use crate::model::object::ObjectRef;
 use std::fmt;
 
@@ -64,6 +65,8 @@ pub enum Reads {
     ManagedCluster,
     /// What the API server answered to a dry run of such a pod.
     Asked,
+    /// What containers wrote.
+    Logs,
 }
 
 impl Reads {
@@ -221,6 +224,8 @@ impl<'a> Report<'a> {
             docs: page::url(self.info.code),
             link: self.info.link,
             symptom: relate::is_symptom(self.info.code),
+            observations: Vec::new(),
+            causes: Vec::new(),
         });
         let at = self.findings.len() - 1;
         Draft { finding: &mut self.findings[at] }
@@ -248,6 +253,8 @@ pub(crate) fn loose<R: Documented>(object: &ObjectRef, path: &str, message: &str
         docs: page::url(info.code),
         link: info.link,
         symptom: false,
+        observations: Vec::new(),
+        causes: Vec::new(),
     }
 }
 
@@ -302,6 +309,28 @@ impl Draft<'_> {
     /// Names likely causes that are no finding.
     pub fn points_to_all(self, codes: &[&str]) -> Self {
         self.finding.points_to.extend(codes.iter().map(|code| (*code).to_owned()));
+        self
+    }
+
+    /// Names all rules whose findings would explain it.
+    pub fn causes(self, codes: &[&'static str]) -> Self {
+        self.finding.causes.extend(codes);
+        self
+    }
+
+    /// Names likely causes that are no finding, those that are named already left out.
+    pub fn points_to_new(self, codes: &[&str]) -> Self {
+        for code in codes {
+            if !self.finding.points_to.iter().any(|known| known == code) {
+                self.finding.points_to.push((*code).to_owned());
+            }
+        }
+        self
+    }
+
+    /// Says what the text that it quotes tells of other rules.
+    pub fn observations(self, observations: impl IntoIterator<Item = Observation>) -> Self {
+        self.finding.observations.extend(observations);
         self
     }
 

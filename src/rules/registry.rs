@@ -2,7 +2,7 @@
 
 use super::azure::{capacity, cluster as managed, contested, credential, identity, role};
 use super::probe::{exchange, file, token};
-use super::{Documented, Report, Rule, RuleInfo, account, cluster, pod, template, tool};
+use super::{Documented, Report, Rule, RuleInfo, account, cluster, pod, symptom, template, tool};
 use crate::apps::thanos::rules as thanos;
 use crate::apps::{
     cert_manager, external_dns, external_secrets, general, keda, loki, secrets_store, service_connector, terraform,
@@ -68,6 +68,7 @@ pub static RULES: &[&dyn Rule] = &[
     &exchange::ExchangeRejected,
     &exchange::ExchangeFlaky,
     &exchange::AuthorityUnreachable,
+    &symptom::AssertionCached,
     &identity::IdentityNotFound,
     &credential::FederatedCredentialMissing,
     &credential::FederatedIssuerMismatch,
@@ -116,6 +117,14 @@ pub static RULES: &[&dyn Rule] = &[
     &secrets_store::CsiTokenRequestsMissing,
     &volumes::CsiVolumeIdentity,
     &terraform::TerraformRunnerConfig,
+    &symptom::SymptomImdsFallback,
+    &symptom::SymptomNotConfigured,
+    &symptom::SymptomEntraRejected,
+    &symptom::SymptomNotAuthorized,
+    &symptom::SymptomNetwork,
+    &symptom::SymptomOtherCredential,
+    &symptom::SymptomNotIdentity,
+    &symptom::SymptomNetworkDenied,
 ];
 
 /// What is found on the way from input to report, and by no rule over a chain.
@@ -128,6 +137,7 @@ pub fn check(chain: &Chain<'_>) -> Vec<Finding> {
     for rule in RULES {
         rule.check(chain, &mut Report::new(rule.info(), &mut findings));
     }
+    symptom::observe(chain, &mut findings);
     findings
 }
 

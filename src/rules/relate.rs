@@ -77,20 +77,66 @@ pub fn relate(findings: &mut Vec<Finding>, target: &ObjectRef) {
     };
     findings.retain(|finding| !codes.iter().any(|specific| silences(specific, finding)));
 
-    let errors: Vec<(&str, String, bool)> = findings
+    let errors: Vec<Explaining> = findings
         .iter()
-        .filter(|finding| finding.level == Level::Error)
-        .map(|finding| (kind(finding), finding.id.clone(), finding.symptom))
+        .filter(|finding| finding.level == Level::Error || (finding.level == Level::Warning && finding.code == "WI419"))
+        .map(Explaining::of)
         .collect();
+    let found: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
+    let mut supported: Vec<String> = Vec::new();
     for finding in findings.iter_mut() {
         if finding.symptom || WITHIN_WEBHOOK.iter().any(|(code, _)| *code == kind(finding)) {
-            finding.blocked_by = explaining(kind(finding), &errors);
+            let named = named(finding, &errors);
+            supported.extend(named.iter().cloned());
+            finding.blocked_by = if named.is_empty() { explaining(finding, &errors) } else { named };
+        }
+        // What a log says is evidence of what explains it, and not counted a second time.
+        if finding.code.starts_with("WI8") && !finding.blocked_by.is_empty() {
+            finding.level = Level::Info;
+        }
+        if finding.code.starts_with("WI8") {
+            finding.points_to.retain(|code| !found.contains(&code.as_str()));
         }
         finding.root_cause = finding.level == Level::Error && finding.blocked_by.is_empty();
     }
     findings.sort_by_key(|finding| {
-        (!finding.root_cause, std::cmp::Reverse(finding.level), order(finding.code), finding.id.clone())
+        let unsupported = !supported.contains(&finding.id);
+        (!finding.root_cause, std::cmp::Reverse(finding.level), unsupported, order(finding.code), finding.id.clone())
     });
+}
+
+/// A finding that may explain another.
+struct Explaining {
+    kind: &'static str,
+    code: &'static str,
+    id: String,
+    consequence: bool,
+    link: Link,
+    error: bool,
+}
+
+impl Explaining {
+    fn of(finding: &Finding) -> Self {
+        Self {
+            kind: kind(finding),
+            code: finding.code,
+            id: finding.id.clone(),
+            consequence: finding.symptom,
+            link: finding.link,
+            error: finding.level == Level::Error,
+        }
+    }
+}
+
+/// The findings that a text which was read names as its causes: they beat whatever else is wrong.
+fn named(finding: &Finding, errors: &[Explaining]) -> Vec<String> {
+    let quotes = |code: &str| finding.causes.contains(&code) || finding.points_to.iter().any(|named| named == code);
+    errors
+        .iter()
+        .filter(|error| error.id != finding.id && quotes(error.code))
+        .filter(|error| !error.consequence || ALSO_EXPLAINS.contains(&error.code))
+        .map(|error| error.id.clone())
+        .collect()
 }
 
 /// Whether a rule speaks of a consequence.
@@ -98,16 +144,27 @@ pub fn is_symptom(code: &str) -> bool {
     SYMPTOMS.contains(&code) || code.starts_with("WI8")
 }
 
-/// The errors that explain a symptom: of the codes that are listed for it, consequences too; else every cause.
-fn explaining(symptom: &str, errors: &[(&str, String, bool)]) -> Vec<String> {
+/// The errors that explain a symptom: of the codes that are listed for it, consequences too; else every cause. What a
+/// log says of the pod (no token, the node asked instead, another credential) is explained by what is wrong with the
+/// pod; what Entra, a role or a firewall say, by nothing else than what they name.
+fn explaining(finding: &Finding, errors: &[Explaining]) -> Vec<String> {
+    let symptom = kind(finding);
     let only = EXPLAINED_BY.iter().chain(WITHIN_WEBHOOK).find(|(code, _)| *code == symptom).map(|(_, by)| *by);
+    let of_pod = [Link::Webhook, Link::ServiceAccount, Link::PodTemplate, Link::Pod, Link::Application];
     errors
         .iter()
-        .filter(|(code, _, consequence)| match only {
-            Some(by) => by.contains(code),
-            None => !consequence || (ALSO_EXPLAINS.contains(code) && !ALSO_EXPLAINS.contains(&symptom)),
+        .filter(|error| error.error && error.id != finding.id)
+        .filter(|error| match (only, symptom) {
+            (Some(by), _) => by.contains(&error.kind),
+            (None, "WI801" | "WI802" | "WI806") => {
+                of_pod.contains(&error.link) && (!error.consequence || ALSO_EXPLAINS.contains(&error.code))
+            }
+            (None, _) if symptom.starts_with("WI8") => false,
+            (None, _) => {
+                !error.consequence || (ALSO_EXPLAINS.contains(&error.code) && !ALSO_EXPLAINS.contains(&symptom))
+            }
         })
-        .map(|(_, id, _)| id.clone())
+        .map(|error| error.id.clone())
         .collect()
 }
 

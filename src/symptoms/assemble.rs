@@ -202,7 +202,7 @@ fn adjust_to_application(symptom: &mut Symptom, entry: &Entry<'_>, hit: &Range<u
         ("external-dns", Some(90_002)) => put_first(&mut symptom.points_to, &["WI771"]),
         ("cert-manager", Some(900_144 | 700_016)) => symptom.points_to.push("WI772"),
         ("external-secrets", Some(_)) if symptom.kind == Kind::Entra => symptom.points_to.push("WI770"),
-        ("secrets-store", Some(_)) if symptom.kind == Kind::Entra => symptom.points_to.push("WI773"),
+        ("secrets-store-csi", Some(_)) if symptom.kind == Kind::Entra => symptom.points_to.push("WI773"),
         _ => {}
     }
 }

@@ -20,6 +20,7 @@ mod fix;
 mod fixable;
 mod formats;
 mod generated;
+mod logs;
 mod repository;
 mod rules;
 mod secrets;

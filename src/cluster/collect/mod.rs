@@ -6,6 +6,7 @@
 //! read is noted, with the permission that is missing; nothing here judges.
 
 mod ask;
+mod logs;
 mod objects;
 mod read;
 pub mod rights;
@@ -14,6 +15,7 @@ mod webhook;
 mod whole;
 
 pub use ask::ask;
+pub use logs::{LogRequest, read_logs};
 pub use objects::{Objects, objects};
 pub use whole::whole;
 
