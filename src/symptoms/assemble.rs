@@ -41,7 +41,9 @@ static DATA_MOVER: LazyLock<Regex> = LazyLock::new(|| {
         r"dataupload|datadownload|data-upload|data-download|podvolume(?:backup|restore)|node-agent|data path|maintenance",
     )
 });
-static OLD_SDK: LazyLock<Regex> = LazyLock::new(|| pattern(r"adal:|authorizer\#withauthorization"));
+static OLD_SDK: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"adal:|authorizer\#withauthorization|services\.appauthentication|azureservicetokenprovider")
+});
 static SUBJECT_OR_ISSUER: LazyLock<Regex> = LazyLock::new(|| pattern(r"presented assertion issuer"));
 
 /// Makes a symptom of a hit. `guess` is the application that the text as a whole seems to be of.
@@ -187,7 +189,8 @@ fn adjust_to_application(symptom: &mut Symptom, entry: &Entry<'_>, hit: &Range<u
     } else {
         applications::first(application, symptom.kind)
     };
-    if symptom.signature != "imds-by-app-authentication" && !symptom.points_to.is_empty() {
+    let settled = ["imds-by-app-authentication", "access-token-refused"].contains(&symptom.signature);
+    if !settled && !symptom.points_to.is_empty() {
         put_first(&mut symptom.points_to, first);
     }
     let code = symptom.facts.aadsts.or_else(|| code_at(entry, hit));

@@ -78,7 +78,7 @@ fn objects() -> Input {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(CASE).join("app.yaml");
     let paths = Paths { paths: vec![file.to_str().unwrap().to_owned()], recursive: false };
     let texts = read(&paths, &mut std::io::empty(), &mut collector).unwrap();
-    collector.finish(texts, true, Some("https://oidc.example/"), None)
+    collector.finish(texts, false, Some("https://oidc.example/"), None)
 }
 
 fn cart() -> Selection {

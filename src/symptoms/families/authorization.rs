@@ -184,6 +184,7 @@ pub(in crate::symptoms) const SIGNATURES: &[Signature] = &[
             r"login failed for user '?<?token-identified principal",
             r"(?:azure ad|microsoft entra|entra id|aad) \S{0,20} token \S{0,60} (?:not valid|not allowed|invalid) \S{0,40} role",
             r"password authentication failed for user \S{1,80} .{0,120} (?:access token|entra|azure ad)",
+            r"the access token does not belong to user",
         ],
         means: "The database takes the token and does not know its principal: no user was created for the identity.",
         causes: &[

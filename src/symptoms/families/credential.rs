@@ -95,6 +95,9 @@ pub(in crate::symptoms) const SIGNATURES: &[Signature] = &[
             r"authenticationerrordetail>?:? (?:issuer|audience) validation failed",
             r"invalidauthenticationinfo",
             r"the access token does not have a valid signature",
+            // Key Vault of another cloud than the token's, the query service of Log Analytics.
+            r"akv10022: invalid audience",
+            r"authorizationrequirederror",
         ],
         unless: &[r"lifetime validation failed|token is expired"],
         points_to: &["WI509", "WI776"],
@@ -112,6 +115,7 @@ pub(in crate::symptoms) const SIGNATURES: &[Signature] = &[
             r"invalidauthenticationtokentenant",
             r"the access token is from the wrong issuer",
             r"akv10032: invalid issuer",
+            r"invalidissuer: token issuer is invalid",
         ],
         gives: Some("WI509"),
         points_to: &["WI509", "WI205", "WI310"],

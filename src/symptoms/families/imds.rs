@@ -53,6 +53,18 @@ pub(in crate::symptoms) const SIGNATURES: &[Signature] = &[
         ..NODE
     },
     Signature {
+        id: "imds-by-java-driver",
+        // The SQL driver's ActiveDirectoryMSI before azure-identity, and azure-client-authentication.
+        patterns: &[r"failed to acquire token from msi endpoint", r"acquire access token from imds"],
+        points_to: &["WI775", "WI776", "WI101"],
+        means: "A Java library from before workload identity asked the node's metadata endpoint. It cannot do otherwise.",
+        causes: &[
+            "the library is older than its first version with workload identity (mssql-jdbc 12.2 with azure-identity 1.9): upgrade it",
+            "authentication=ActiveDirectoryMSI: with workload identity it is ActiveDirectoryDefault, or ActiveDirectoryManagedIdentity with azure-identity 1.9 or later",
+        ],
+        ..NODE
+    },
+    Signature {
         id: "imds-by-app-authentication",
         // Microsoft.Azure.Services.AppAuthentication never does workload identity.
         patterns: &[r"microsoft\.azure\.services\.appauthentication", r"azureservicetokenprovider"],
