@@ -508,9 +508,10 @@ impl<'a> Chain<'a> {
             Reads::Events => {
                 (format!("events of {}", self.namespace()), self.inventory.coverage("Event", Some(self.namespace())))
             }
-            Reads::Logs => {
-                (format!("logs of pods in {}", self.namespace()), self.inventory.coverage("Log", Some(self.namespace())))
-            }
+            Reads::Logs => (
+                format!("logs of pods in {}", self.namespace()),
+                self.inventory.coverage("Log", Some(self.namespace())),
+            ),
             Reads::Secrets => {
                 let wanted = self.peek_applications().iter().flat_map(|part| part.application.secrets(part));
                 let mut unread = wanted
