@@ -72,6 +72,8 @@ complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l tenant
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l azure-credential -d 'The login: auto, cli (az), env (a service principal in the environment), workload-identity, azd' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l cloud -d 'Which Azure: public, usgov, china; without it, the one that az is set to' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l arm-endpoint -d 'Azure Resource Manager at another address' -r
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l logs -d 'Read logs, this run\'s and the one before, of all containers: auto (of named workloads that are not ready, restart or fail), no, or how many lines of each; without a value 500' -r
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l log-file -d 'A log that was saved, of the workload that is named or the only one; - for standard input; may be repeated' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l select -d 'Only these rules, by code or prefix' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l ignore -d 'Not these rules, by code or prefix' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l show -d 'The lowest level to show' -r -f -a "info\t'Everything'

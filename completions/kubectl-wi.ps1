@@ -75,6 +75,8 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-wi' -ScriptBlock {
             [CompletionResult]::new('--azure-credential', '--azure-credential', [CompletionResultType]::ParameterName, 'The login: auto, cli (az), env (a service principal in the environment), workload-identity, azd')
             [CompletionResult]::new('--cloud', '--cloud', [CompletionResultType]::ParameterName, 'Which Azure: public, usgov, china; without it, the one that az is set to')
             [CompletionResult]::new('--arm-endpoint', '--arm-endpoint', [CompletionResultType]::ParameterName, 'Azure Resource Manager at another address')
+            [CompletionResult]::new('--logs', '--logs', [CompletionResultType]::ParameterName, 'Read logs, this run''s and the one before, of all containers: auto (of named workloads that are not ready, restart or fail), no, or how many lines of each; without a value 500')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'A log that was saved, of the workload that is named or the only one; - for standard input; may be repeated')
             [CompletionResult]::new('--select', '--select', [CompletionResultType]::ParameterName, 'Only these rules, by code or prefix')
             [CompletionResult]::new('--ignore', '--ignore', [CompletionResultType]::ParameterName, 'Not these rules, by code or prefix')
             [CompletionResult]::new('--show', '--show', [CompletionResultType]::ParameterName, 'The lowest level to show')
