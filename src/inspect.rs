@@ -6,6 +6,7 @@ use crate::applied::{Overlay, change::Compared};
 use crate::apps::{self, Keep};
 use crate::azure::facts::AzureFacts;
 use crate::chain::compare::Answer;
+use crate::chain::gaps::{self, Hidden};
 use crate::chain::needs::AzureNeeds;
 use crate::chain::select::{Item, Missing, Scope, Selection, select};
 use crate::chain::{Chain, Cluster, Gap, Target, history, links};
@@ -23,7 +24,7 @@ use crate::report::model::{
 use crate::rules::decisions::Decisions;
 use crate::rules::suppress::{self, Suppression};
 use crate::rules::tool::{self, Gaps, InvalidObject};
-use crate::rules::{Reads, loose, registry, relate};
+use crate::rules::{Reads, RuleInfo, loose, registry, relate};
 use std::collections::{HashMap, HashSet};
 
 /// Everything that was read.
@@ -177,6 +178,7 @@ pub fn inspect(input: &Input, wanted: &Wanted) -> Result<InspectReport, Vec<Miss
     report.identities = identity::views(&wanted.selection, &chains, input);
     report.findings.extend(order.into_iter().filter_map(|id| of_cluster.remove(&id)));
     report.incomplete = !wanted.names_objects() && collect_unread_kinds(input, wanted, &mut gaps);
+    collect_hidden(input, wanted, &mut gaps);
     let mut permissions = tool::missing_permissions(&gaps);
     permissions.retain(|finding| wanted.wants(finding.code));
     decisions.apply(&mut permissions, None, &mut report.suppressed);
@@ -322,6 +324,22 @@ fn origin_of<'a>(object: &ObjectRef, target: Target<'a>, inventory: &'a Inventor
     Some(&meta.origin)
 }
 
+/// Notes whatever else was asked for in vain, once for each reason.
+fn collect_hidden(input: &Input, wanted: &Wanted, gaps: &mut Gaps) {
+    for hidden in gaps::unread(&input.inventory) {
+        if gaps.keys().any(|told| told.why == hidden.gap.why) {
+            continue;
+        }
+        let rules = registry::infos().map(|info| info.code);
+        let rules = rules.filter(|code| concerns(&hidden, code) && wanted.wants(code)).collect();
+        gaps.insert(hidden.gap, rules);
+    }
+}
+
+fn concerns(hidden: &Hidden, code: &str) -> bool {
+    hidden.codes.iter().any(|start| code.starts_with(start))
+}
+
 /// Notes which facts could not be read, with the rules that needed them; whether there were any.
 fn collect_gaps(chain: &Chain<'_>, input: &Input, wanted: &Wanted, gaps: &mut Gaps) -> bool {
     let mut open = false;
@@ -333,6 +351,17 @@ fn collect_gaps(chain: &Chain<'_>, input: &Input, wanted: &Wanted, gaps: &mut Ga
                 let tells = matches!(read, Reads::Events | Reads::Logs);
                 open |= !tells && (!read.is_of_azure() || input.azure.is_required());
             }
+        }
+    }
+    for hidden in chain.object_gaps() {
+        let reads_objects =
+            |info: &&RuleInfo| info.reads.iter().any(|read| matches!(read, Reads::Objects | Reads::Secrets));
+        let rules = registry::infos().filter(reads_objects).map(|info| info.code);
+        let rules: Vec<_> =
+            rules.filter(|code| concerns(&hidden, code) && wanted.wants(code) && !wanted.leaves_out(code)).collect();
+        if !rules.is_empty() {
+            open |= hidden.decides;
+            gaps.entry(hidden.gap).or_default().extend(rules);
         }
     }
     open

@@ -157,6 +157,52 @@ pub fn secrets_of(spec: &PodSpec) -> Vec<&str> {
     names
 }
 
+/// Names of the `ConfigMaps` that a pod mounts or takes variables from.
+pub fn config_maps_of(spec: &PodSpec) -> Vec<&str> {
+    let sources = spec.volumes.iter().flat_map(|volume| volume_sources(spec, &volume.name));
+    let mut names: Vec<&str> = sources.filter_map(|(secret, name, _)| (!secret).then_some(name)).collect();
+    names.extend(sources_of_variables(spec).into_iter().filter(|source| !source.secret).map(|source| source.name));
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// A `ConfigMap` or Secret that variables come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VariableSource<'a> {
+    /// A Secret, and no `ConfigMap`.
+    pub secret: bool,
+    /// Its name, in the namespace of the pod.
+    pub name: &'a str,
+    /// All of its keys become variables.
+    pub is_whole: bool,
+    /// A variable that says something about identity comes from it.
+    pub says_identity: bool,
+}
+
+/// The `ConfigMaps` and Secrets that the variables of all containers come from.
+pub fn sources_of_variables(spec: &PodSpec) -> Vec<VariableSource<'_>> {
+    let mut sources = Vec::new();
+    for (_, _, container) in spec.all_containers() {
+        for variable in &container.env {
+            let says_identity = IDENTITY_VARIABLES.iter().any(|start| variable.name.starts_with(start));
+            let from = variable.value_from.iter();
+            let of = |secret, name| VariableSource { secret, name, is_whole: false, says_identity };
+            sources.extend(from.clone().filter_map(|from| Some(of(false, &*from.config_map_key_ref.as_ref()?.name))));
+            sources.extend(from.filter_map(|from| Some(of(true, &*from.secret_key_ref.as_ref()?.name))));
+        }
+        for from in &container.env_from {
+            let of = |secret, name| VariableSource { secret, name, is_whole: true, says_identity: false };
+            sources.extend(from.config_map_ref.as_ref().map(|map| of(false, &*map.name)));
+            sources.extend(from.secret_ref.as_ref().map(|secret| of(true, &*secret.name)));
+        }
+    }
+    sources
+}
+
+/// How the variables begin by which SDKs, Terraform's providers and the identity endpoints are told of an identity.
+const IDENTITY_VARIABLES: &[&str] = &["AZURE_", "ARM_", "IDENTITY_", "MSI_"];
+
 /// `$(NAME)`, which the kubelet replaces in arguments.
 pub fn reference(text: &str) -> Option<&str> {
     text.trim().strip_prefix("$(")?.strip_suffix(')')

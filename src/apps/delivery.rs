@@ -327,6 +327,10 @@ impl Application for ArgoCd {
         Need::of(why)
     }
 
+    fn config_maps(&self, part: &Part<'_>) -> Vec<(String, String)> {
+        vec![(part.namespace().to_owned(), "argocd-cm".to_owned())]
+    }
+
     fn first_release(&self, part: &Part<'_>) -> Option<First> {
         let (inventory, namespace) = (part.inventory, part.namespace());
         let repository = part.component == "repo-server" && repositories(inventory, namespace).next().is_some();

@@ -154,6 +154,17 @@ pub trait Application: Sync {
     fn secrets(&self, _part: &Part<'_>) -> Vec<(String, String)> {
         Vec::new()
     }
+
+    /// Namespace and name of the `ConfigMaps` whose settings decide: those that its pods mount or take variables from.
+    fn config_maps(&self, part: &Part<'_>) -> Vec<(String, String)> {
+        let names = config::config_maps_of(&part.workload.template.spec);
+        names.into_iter().map(|name| (part.namespace().to_owned(), name.to_owned())).collect()
+    }
+
+    /// Whether its custom resources may be in other namespaces than its workloads.
+    fn serves_all_namespaces(&self) -> bool {
+        true
+    }
 }
 
 /// A recognised component of an application.

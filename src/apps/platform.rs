@@ -167,6 +167,10 @@ impl Application for Prometheus {
         &[("monitoring.coreos.com", "Prometheus")]
     }
 
+    fn serves_all_namespaces(&self) -> bool {
+        false
+    }
+
     fn users<'a>(&self, resource: &'a RawObject, inventory: &'a Inventory) -> Vec<&'a Workload> {
         let parts = parts_of(inventory, self.name());
         let mine = |part: &Part<'a>| prometheus_of(part).is_some_and(|p| p.meta.object == resource.meta.object);

@@ -11,7 +11,7 @@ use crate::chain::near::is_guid;
 use crate::model::finding::{Change, Fix, FixKind, Level, Link, Operation};
 use crate::model::inventory::{Inventory, RawObject};
 use crate::model::object::ObjectRef;
-use crate::model::pod::CsiVolume;
+use crate::model::pod::{CsiVolume, PodSpec};
 use crate::model::workload::Workload;
 use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
 use crate::webhook::keys;
@@ -55,6 +55,12 @@ impl<'a> Mounted<'a> {
 fn parameter<'a>(class: &'a RawObject, name: &str) -> Option<&'a str> {
     let parameters = class.value.pointer("/spec/parameters")?;
     parameters.get(name)?.as_str().map(str::trim).filter(|value| !value.is_empty())
+}
+
+/// Names of the `SecretProviderClass` resources that the volumes of a pod name.
+pub fn classes_of(spec: &PodSpec) -> Vec<&str> {
+    let volumes = spec.volumes.iter().filter_map(|volume| volume.csi.as_ref()).filter(|csi| csi.driver == DRIVER);
+    volumes.filter_map(|csi| Some(csi.volume_attributes.as_ref()?.get("secretProviderClass")?.as_str())).collect()
 }
 
 fn mounted<'a>(workload: &'a Workload, inventory: &'a Inventory) -> Vec<Mounted<'a>> {

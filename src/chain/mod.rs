@@ -11,6 +11,7 @@ pub mod containers;
 pub mod custom;
 pub mod entra;
 pub mod environment;
+pub mod gaps;
 pub mod history;
 pub mod issuer;
 pub mod links;
@@ -37,7 +38,6 @@ use crate::probe::facts::{ContainerProbe, ProbeFacts, ProbedExchange};
 use crate::rules::{FactSet, Reads};
 use crate::webhook::health::Health;
 use crate::webhook::install::WebhookInstallation;
-use crate::webhook::selector::LabelSelector;
 use crate::webhook::{
     AccountView, Denial, Injection, Naming, Profile, Trigger, WebhookSettings, WebhookVersion, injection, keys,
 };
@@ -481,50 +481,6 @@ impl<'a> Chain<'a> {
         let (namespace, name) =
             self.account_of_resource().unwrap_or_else(|| (self.namespace().to_owned(), self.account_name().to_owned()));
         format!("system:serviceaccount:{namespace}:{name}")
-    }
-
-    fn namespace_matters(&self) -> bool {
-        let Fact::Known(webhook) = &self.cluster.webhook else { return false };
-        webhook.registrations.iter().any(|found| found.entry.namespace_selector != LabelSelector::default())
-    }
-
-    /// Why a declared fact could not be read, with what it is called; `None` where it was read or nobody asked.
-    pub fn gap(&self, read: Reads) -> Option<Gap> {
-        let (what, fact) = match read {
-            Reads::Account | Reads::Accounts => {
-                (format!("service accounts of {}", self.namespace()), self.account_fact().map(|_| ()))
-            }
-            Reads::Pods => {
-                (format!("pods of {}", self.namespace()), self.inventory.coverage("Pod", Some(self.namespace())))
-            }
-            Reads::Webhook => ("the identity webhook".to_owned(), self.cluster.webhook.as_ref().map(|_| ())),
-            // Without a selector that asks for them, nothing hangs on the namespace's labels.
-            Reads::Namespace if !self.namespace_matters() => return None,
-            Reads::Namespace => (
-                format!("namespace {}", self.namespace()),
-                self.inventory.other("Namespace", None, self.namespace()).map(|_| ()),
-            ),
-            Reads::Cluster => ("the issuer of the cluster".to_owned(), self.cluster.issuer.as_ref().map(|_| ())),
-            Reads::Events => {
-                (format!("events of {}", self.namespace()), self.inventory.coverage("Event", Some(self.namespace())))
-            }
-            Reads::Logs => (
-                format!("logs of pods in {}", self.namespace()),
-                self.inventory.coverage("Log", Some(self.namespace())),
-            ),
-            Reads::Secrets => {
-                let wanted = self.peek_applications().iter().flat_map(|part| part.application.secrets(part));
-                let mut unread = wanted
-                    .map(|(ns, name)| (format!("Secret {ns}/{name}"), self.inventory.secret(&ns, &name).map(|_| ())));
-                unread.find(|(_, fact)| fact.why().is_some())?
-            }
-            Reads::Asked => {
-                ("what the API server makes of such a pod (--ask-server)".to_owned(), self.asked.clone().map(|_| ()))
-            }
-            Reads::Identity | Reads::Credentials | Reads::Roles | Reads::ManagedCluster => return self.azure_gap(read),
-            Reads::Template | Reads::Workloads | Reads::Objects | Reads::Probe | Reads::Exchange => return None,
-        };
-        Gap::of(what, &fact)
     }
 }
 

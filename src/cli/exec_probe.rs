@@ -6,7 +6,7 @@ use super::{Cli, Surroundings, words};
 use crate::azure::{Authority, Proxies, Service, Transport};
 use crate::chain::Chain;
 use crate::chain::select::{Item, Scope, Selection, select};
-use crate::cluster::collect::{Progress, Request, collect};
+use crate::cluster::collect::{Request, collect};
 use crate::cluster::{Environment, parse_duration};
 use crate::probe::ephemeral::IMAGE;
 use crate::probe::exchange::{Resource, Wanted};
@@ -114,15 +114,10 @@ pub fn run(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<u8, 
             options.pods = Pods::Named(name.clone());
         }
         let scope = Scope::Namespace(client.namespace().to_owned());
-        let request = Request {
-            scope: scope.clone(),
-            detailed: true,
-            within: args.timeout,
-            issuer: args.issuer.clone(),
-            progress: Progress::default(),
-        };
-        let input = Box::pin(collect(&client, &request)).await?;
         let selection = Selection { scope, items: items.clone(), labels: Vec::new() };
+        // What a probe sees says more than the Secrets that applications name.
+        let request = Request { secrets: false, issuer: args.issuer.clone(), ..Request::new(&selection, args.timeout) };
+        let input = Box::pin(collect(&client, &request)).await?;
         let targets = select(&input.inventory, &selection).map_err(|missing| missing_failure(&missing, &client))?;
         let Some(target) = targets.first() else {
             return Err(Failure::new(format!("{}/{name} has nothing to probe", kind.to_lowercase()), None));

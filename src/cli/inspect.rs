@@ -13,7 +13,7 @@ use super::suppressions::suppressions;
 use super::terminal::Terminal;
 use super::{Cli, Surroundings, live};
 use crate::chain::select::{Missing, Scope};
-use crate::cluster::collect::{Progress, Request, collect};
+use crate::cluster::collect::{Request, collect};
 use crate::cluster::parse_duration;
 use crate::inspect::{Input, Wanted, exit_code, inspect};
 use crate::manifest::collect::Collector;
@@ -53,6 +53,9 @@ pub struct Args {
     azure_flags: AzureFlags,
     #[command(flatten)]
     logs: LogArgs,
+    /// Leave Secrets alone; without it, those that applications name are fetched, and of their values ids alone are kept
+    #[arg(long)]
+    no_secrets: bool,
     /// Only these rules, by code or prefix
     #[arg(long, value_name = "CODES", value_delimiter = ',')]
     select: Vec<String>,
@@ -195,13 +198,11 @@ fn cluster(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<(Inp
         let client = live::connect(cli, around).await?;
         let scope = args.on.scope_in_cluster(client.namespace());
         let kinds = live::other_kinds(&client, &args.on.words).await?;
-        let wanted = wanted(args, scope.clone(), around, &|word| kinds.get(word).cloned())?;
+        let wanted = wanted(args, scope, around, &|word| kinds.get(word).cloned())?;
         let request = Request {
-            scope,
-            detailed: wanted.names_objects(),
-            within: args.timeout,
+            secrets: !args.no_secrets,
             issuer: args.issuer.clone(),
-            progress: Progress::default(),
+            ..Request::new(&wanted.selection, args.timeout)
         };
         let mode = AzureMode::of(args.azure, args.on.names_objects() && !args.on.all_namespaces);
         let reading = Box::pin(async {

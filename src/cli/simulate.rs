@@ -5,11 +5,10 @@ use super::live;
 use super::selection::SelectionArgs;
 use super::{Cli, Surroundings, output};
 use crate::chain::select::{Item, Selection};
-use crate::cluster::collect::{Progress, Request, objects};
+use crate::cluster::collect::{Request, objects};
 use crate::cluster::parse_duration;
 use crate::manifest::read::{self, Problem, Sink};
 use crate::model::fact::Fact;
-use crate::model::inventory::ReadState;
 use crate::model::object::{ObjectRef, Origin};
 use crate::report::style::clean;
 use crate::simulate::report::{SimulateReport, Source};
@@ -154,15 +153,12 @@ fn cluster(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Result<Simu
         let namespace = client.namespace().to_owned();
         let kinds = live::other_kinds(&client, &args.on.words).await?;
         let scope = args.on.scope_in_cluster(&namespace);
-        let selection = args.on.selection(scope.clone(), &|word| kinds.get(word).cloned())?;
-        let progress = Progress::default();
-        let request = Request { scope, detailed: true, within: args.timeout, issuer: None, progress };
+        let selection = args.on.selection(scope, &|word| kinds.get(word).cloned())?;
+        let request = Request::new(&selection, args.timeout);
         let reading = Box::pin(objects(&client, &request));
         let read = live::watched(reading, &request.progress, &client, around.terminal.stderr, around.stderr).await?;
         let missing = |namespace: &str, _: &str| match read.accounts.get(namespace).or(read.all_accounts.as_ref()) {
-            Some(ReadState::Complete) => Fact::Absent,
-            Some(ReadState::Denied(denied)) => Fact::Denied(denied.clone()),
-            Some(ReadState::Failed(reason)) => Fact::Failed(reason.clone()),
+            Some(state) => state.missing(),
             None => Fact::NotAsked,
         };
         let server = read.kubernetes_version.and_then(|version| version.parse().ok());

@@ -73,6 +73,24 @@ impl Client {
         for document in [core?, groups?] {
             document.collect(&mut discovery, &mut to_read);
         }
+        self.read_groups(to_read, &mut discovery).await;
+        Ok(discovery)
+    }
+
+    /// Reads which kinds of some API groups the cluster serves: one request, or one more for each of these groups and
+    /// versions of an old API server. The core group is not among them.
+    pub async fn discover_groups(&self, wanted: impl Fn(&str) -> bool) -> Result<Discovery, Error> {
+        let mut discovery = Discovery::default();
+        let mut to_read = Vec::new();
+        self.discovery_document("/apis").await?.collect(&mut discovery, &mut to_read);
+        to_read.retain(|group| wanted(group.split('/').next().unwrap_or_default()));
+        self.read_groups(to_read, &mut discovery).await;
+        discovery.resources.retain(|resource| wanted(&resource.group));
+        discovery.unavailable.retain(|group| wanted(group.split('/').next().unwrap_or_default()));
+        Ok(discovery)
+    }
+
+    async fn read_groups(&self, to_read: Vec<String>, discovery: &mut Discovery) {
         let reads = to_read.into_iter().map(|group| async move {
             let path = if group.contains('/') { format!("/apis/{group}") } else { format!("/api/{group}") };
             let operation = Operation::read_path(&path);
@@ -86,7 +104,6 @@ impl Client {
                 Err(_) => discovery.unavailable.push(group_version),
             }
         }
-        Ok(discovery)
     }
 
     async fn discovery_document(&self, path: &str) -> Result<Document, Error> {

@@ -189,6 +189,21 @@ impl Client {
         start: impl Fn() -> A,
         mut step: impl FnMut(&mut A, T),
     ) -> Result<Listed<A>, Error> {
+        let read = |value: &mut A, item: &[u8]| {
+            step(value, serde_json::from_slice(item)?);
+            Ok(())
+        };
+        self.fold_texts(query, start, read).await
+    }
+
+    /// The same with the JSON text of each item, for who looks at it before taking it apart. An item that `step`
+    /// cannot read is noted, and the others are read.
+    pub async fn fold_texts<A>(
+        &self,
+        query: &ListQuery<'_>,
+        start: impl Fn() -> A,
+        mut step: impl FnMut(&mut A, &[u8]) -> Result<(), serde_json::Error>,
+    ) -> Result<Listed<A>, Error> {
         let operation = Operation::on_all("list", query.resource, query.namespace.as_deref())?;
         let mut listed = Listed::new(start());
         let (mut starts, mut fresh_tokens) = (1, 0);
@@ -256,21 +271,20 @@ impl Client {
         Ok(if folded_some { Next::StartOver } else { Next::SamePage })
     }
 
-    async fn page<T: DeserializeOwned, A>(
+    async fn page<A>(
         &self,
         call: &Call<'_>,
         deadline: &Deadline,
         listed: &mut Listed<A>,
-        step: &mut impl FnMut(&mut A, T),
+        step: &mut impl FnMut(&mut A, &[u8]) -> Result<(), serde_json::Error>,
     ) -> Result<ListMeta, Fault> {
         let mut body = self.open(call, deadline).await?;
         let mut splitter = ItemSplitter::default();
         while let Some(piece) = self.piece(&mut body, call.operation, deadline).await? {
             splitter.push(&piece, |item| {
                 listed.count += 1;
-                match serde_json::from_slice::<T>(item) {
-                    Ok(value) => step(&mut listed.value, value),
-                    Err(error) => listed.unreadable.push(describe_item(item, call.operation, &error)),
+                if let Err(error) = step(&mut listed.value, item) {
+                    listed.unreadable.push(describe_item(item, call.operation, &error));
                 }
             });
         }

@@ -4,5 +4,6 @@ pub mod collect;
 pub mod edit;
 pub mod locate;
 pub mod log;
+mod plain;
 pub mod read;
 mod splice;

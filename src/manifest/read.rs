@@ -1,5 +1,6 @@
 //! Reads manifests: files, directories and standard input; YAML and JSON; several documents and `List` objects.
 
+use super::plain::{self, Scalars};
 use crate::model::object::{FileOrigin, Origin};
 use serde::Deserialize;
 use serde_json::Value;
@@ -219,14 +220,19 @@ const BATCH: usize = 64 * 1024;
 /// Parses documents on all processors and hands them over one by one, in their order. What waits to be handed over is
 /// bounded, so a large file costs no more memory than its objects.
 fn parse_in_order(text: &str, pieces: &[Piece], mut each: impl FnMut(&Piece, Result<Value, ParseError>)) {
-    let parse = |piece: &Piece| {
+    let parse = |piece: &Piece, scalars: &mut Scalars| {
         let body = &text[piece.bytes.0..piece.bytes.1];
-        if is_blank(body) { Ok(Value::Null) } else { parse_yaml(body) }
+        match plain::read(body, scalars) {
+            Some(value) => Ok(value),
+            None if is_blank(body) => Ok(Value::Null),
+            None => parse_yaml(body),
+        }
     };
     let batches = batches(pieces);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(batches.len());
     if threads < 2 {
-        return pieces.iter().for_each(|piece| each(piece, parse(piece)));
+        let mut scalars = Scalars::default();
+        return pieces.iter().for_each(|piece| each(piece, parse(piece, &mut scalars)));
     }
     std::thread::scope(|scope| {
         let (batches, parse) = (&batches, &parse);
@@ -234,8 +240,9 @@ fn parse_in_order(text: &str, pieces: &[Piece], mut each: impl FnMut(&Piece, Res
             .map(|thread| {
                 let (sender, receiver) = std::sync::mpsc::sync_channel(2);
                 scope.spawn(move || {
+                    let mut scalars = Scalars::default();
                     for batch in batches.iter().skip(thread).step_by(threads) {
-                        let parsed: Vec<_> = batch.iter().map(parse).collect();
+                        let parsed: Vec<_> = batch.iter().map(|piece| parse(piece, &mut scalars)).collect();
                         if sender.send(parsed).is_err() {
                             return;
                         }

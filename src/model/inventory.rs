@@ -31,6 +31,17 @@ pub enum ReadState {
     Failed(String),
 }
 
+impl ReadState {
+    /// What is known of an object that is not here.
+    pub fn missing<T>(&self) -> Fact<T> {
+        match self {
+            Self::Complete => Fact::Absent,
+            Self::Denied(denied) => Fact::Denied(denied.clone()),
+            Self::Failed(reason) => Fact::Failed(reason.clone()),
+        }
+    }
+}
+
 /// Namespace, kind and name.
 type Key = (String, String, String);
 
@@ -45,6 +56,7 @@ pub struct Inventory {
     events: Vec<Event>,
     logs: HashMap<Key, Vec<Log>>,
     reads: HashMap<(String, Option<String>), ReadState>,
+    looked_for: HashMap<ObjectRef, ReadState>,
     everything: bool,
     workload_index: HashMap<ObjectRef, usize>,
     pods_by_controller: HashMap<Key, Vec<usize>>,
@@ -68,6 +80,40 @@ impl Inventory {
         self.reads.insert((kind.to_owned(), namespace.map(str::to_owned)), state);
     }
 
+    /// Notes what came of asking for one object by its name; `Complete` where it is here, or is not there.
+    pub fn note_looked_for(&mut self, kind: &str, namespace: Option<&str>, name: &str, state: ReadState) {
+        self.looked_for.insert(ObjectRef::new("", kind, namespace, name), state);
+    }
+
+    /// Whether an object was asked for by its name, whatever came of it.
+    pub fn was_looked_for(&self, kind: &str, namespace: Option<&str>, name: &str) -> bool {
+        self.looked_for.contains_key(&ObjectRef::new("", kind, namespace, name))
+    }
+
+    /// Whether a kind was asked for in a namespace, or in all of them, whatever came of it.
+    pub fn was_read(&self, kind: &str, namespace: Option<&str>) -> bool {
+        self.reads.contains_key(&(kind.to_owned(), namespace.map(str::to_owned)))
+    }
+
+    /// What could not be read: kind, namespace, the name where one object was asked for, and why; in order.
+    pub fn unread(&self) -> Vec<(&str, Option<&str>, Option<&str>, &ReadState)> {
+        let kinds = self.reads.iter().map(|((kind, ns), state)| (kind.as_str(), ns.as_deref(), None, state));
+        let objects = self.looked_for.iter().map(|(object, state)| {
+            (object.kind.as_str(), object.namespace.as_deref(), Some(object.name.as_str()), state)
+        });
+        let mut all: Vec<_> = kinds.chain(objects).filter(|(.., state)| **state != ReadState::Complete).collect();
+        all.sort_unstable_by_key(|(kind, namespace, name, _)| (*kind, *namespace, *name));
+        all
+    }
+
+    /// What is known of this object, which is not here.
+    fn missing_one<T>(&self, kind: &str, namespace: Option<&str>, name: &str) -> Fact<T> {
+        match self.looked_for.get(&ObjectRef::new("", kind, namespace, name)) {
+            Some(state) if !self.everything => state.missing(),
+            _ => self.missing(kind, namespace),
+        }
+    }
+
     /// What is known of an object of this kind that is not here.
     pub fn missing<T>(&self, kind: &str, namespace: Option<&str>) -> Fact<T> {
         if self.everything {
@@ -75,9 +121,7 @@ impl Inventory {
         }
         let narrow = namespace.and_then(|ns| self.reads.get(&(kind.to_owned(), Some(ns.to_owned()))));
         match narrow.or_else(|| self.reads.get(&(kind.to_owned(), None))) {
-            Some(ReadState::Complete) => Fact::Absent,
-            Some(ReadState::Denied(denied)) => Fact::Denied(denied.clone()),
-            Some(ReadState::Failed(reason)) => Fact::Failed(reason.clone()),
+            Some(state) => state.missing(),
             None => Fact::NotAsked,
         }
     }
@@ -214,6 +258,7 @@ impl Inventory {
     pub fn absorb(&mut self, other: Self) {
         self.everything |= other.everything;
         self.reads.extend(other.reads);
+        self.looked_for.extend(other.looked_for);
         other.accounts.into_values().for_each(|account| self.add_account(account));
         self.secrets.extend(other.secrets);
         other.workloads.into_iter().for_each(|workload| self.add_workload(workload));
@@ -301,7 +346,7 @@ impl Inventory {
     pub fn account(&self, namespace: &str, name: &str) -> Fact<&ServiceAccount> {
         match self.accounts.get(&(namespace.to_owned(), name.to_owned())) {
             Some(account) => Fact::Known(account),
-            None => self.missing("ServiceAccount", Some(namespace)),
+            None => self.missing_one("ServiceAccount", Some(namespace), name),
         }
     }
 
@@ -319,7 +364,7 @@ impl Inventory {
     pub fn secret(&self, namespace: &str, name: &str) -> Fact<&Secret> {
         match self.secrets.get(&(namespace.to_owned(), name.to_owned())) {
             Some(secret) => Fact::Known(secret),
-            None => self.missing("Secret", Some(namespace)),
+            None => self.missing_one("Secret", Some(namespace), name),
         }
     }
 
@@ -424,15 +469,7 @@ impl Inventory {
         let kinds = self.others.iter().map(|other| &other.meta.object.kind);
         kinds
             .chain(self.workloads.iter().map(|workload| &workload.meta.object.kind))
-            .find(|kind| {
-                let kind = kind.to_lowercase();
-                let plural = match kind.strip_suffix('y') {
-                    Some(stem) => format!("{stem}ies"),
-                    None if kind.ends_with('s') => format!("{kind}es"),
-                    None => format!("{kind}s"),
-                };
-                kind == word || plural == word
-            })
+            .find(|kind| kind.to_lowercase() == word || regular_plural(kind) == word)
             .cloned()
     }
 
@@ -450,8 +487,18 @@ impl Inventory {
     pub fn other(&self, kind: &str, namespace: Option<&str>, name: &str) -> Fact<&RawObject> {
         match self.others_index.get(&ObjectRef::new("", kind, namespace, name)) {
             Some(&at) => Fact::Known(&self.others[at]),
-            None => self.missing(kind, namespace),
+            None => self.missing_one(kind, namespace, name),
         }
+    }
+}
+
+/// The plural that a kind has where its makers did not choose another: `backuprepositories`.
+pub fn regular_plural(kind: &str) -> String {
+    let kind = kind.to_lowercase();
+    match kind.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None if kind.ends_with('s') => format!("{kind}es"),
+        None => format!("{kind}s"),
     }
 }
 

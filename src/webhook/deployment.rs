@@ -8,9 +8,9 @@ use crate::model::workload::Workload;
 use std::collections::BTreeMap;
 
 /// On every object of the webhook in every distribution.
-pub(super) const SYSTEM_LABEL: &str = "azure-workload-identity.io/system";
+pub(crate) const SYSTEM_LABEL: &str = "azure-workload-identity.io/system";
 /// Name of the Deployment upstream and on AKS.
-pub(super) const DEPLOYMENT: &str = "azure-wi-webhook-controller-manager";
+pub(crate) const DEPLOYMENT: &str = "azure-wi-webhook-controller-manager";
 
 /// Data of config maps by namespace and name.
 pub(super) type ConfigMaps = BTreeMap<(String, String), StringMap>;

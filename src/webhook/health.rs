@@ -20,9 +20,9 @@ use serde_json::Value;
 /// Kind and group of the objects that are named in findings.
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
 /// Name of the role and cluster role in every distribution.
-const ROLE: &str = "azure-wi-webhook-manager-role";
+pub(crate) const ROLE: &str = "azure-wi-webhook-manager-role";
 /// Name of the Secret with the serving certificate in every distribution.
-const CERTIFICATE_SECRET: &str = "azure-wi-webhook-server-cert";
+pub(crate) const CERTIFICATE_SECRET: &str = "azure-wi-webhook-server-cert";
 
 /// What was seen of the webhook's health.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -188,8 +188,9 @@ fn endpoints(inventory: &Inventory, service: &ServiceReference) -> Option<(usize
 }
 
 fn service_missing(inventory: &Inventory, service: &ServiceReference) -> Option<Fault> {
-    let listed = inventory.was_listed("Service", Some(&service.namespace));
-    let gone = listed && inventory.other("Service", Some(&service.namespace), &service.name).is_absent();
+    let asked = inventory.was_listed("Service", Some(&service.namespace))
+        || inventory.was_looked_for("Service", Some(&service.namespace), &service.name);
+    let gone = asked && inventory.other("Service", Some(&service.namespace), &service.name).is_absent();
     gone.then(|| Fault {
         object: ObjectRef::new("v1", "Service", Some(&service.namespace), &service.name),
         path: String::new(),

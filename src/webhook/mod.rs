@@ -14,7 +14,7 @@ pub mod account;
 pub mod apply;
 pub mod certificate;
 pub mod condition;
-mod deployment;
+pub(crate) mod deployment;
 pub mod fields;
 pub mod health;
 pub mod injection;

@@ -7,6 +7,7 @@
 mod applied;
 mod asked;
 mod azure;
+mod breadth;
 mod client;
 mod first_walk;
 mod fix;

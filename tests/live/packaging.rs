@@ -1,5 +1,6 @@
 //! The plugin as people get it: from an archive that Krew installs, completed by kubectl, with the least role.
 
+use crate::breadth::{WEBHOOK, define, definitions, velero};
 use crate::support::{App, CLIENT_ID, wi, wi_as};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -196,23 +197,6 @@ fn cluster_context(cluster: &Cluster) -> String {
     cluster.kubectl(&["config", "current-context"]).unwrap().trim().to_owned()
 }
 
-/// A configuration like the webhook's, which never matches a pod: its namespace is read then.
-const CONFIGURATION: &str = r#"
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingWebhookConfiguration
-metadata: {name: azure-wi-webhook-mutating-webhook-configuration}
-webhooks:
-  - name: mutation.azure-workload-identity.io
-    admissionReviewVersions: [v1]
-    sideEffects: None
-    failurePolicy: Ignore
-    timeoutSeconds: 1
-    clientConfig:
-      service: {name: azure-wi-webhook-webhook-service, namespace: azure-workload-identity-system, path: /mutate-v1-pod}
-    objectSelector: {matchLabels: {azure.workload.identity/use: "true"}}
-    rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
-"#;
-
 /// Verb, group and resource of each request that was sent, from what `-v 6` tells.
 fn requests(stderr: &str) -> BTreeSet<(String, String, String)> {
     let mut sent = BTreeSet::new();
@@ -259,8 +243,9 @@ fn granted(role: &Value) -> BTreeSet<(String, String, String)> {
 fn the_least_role_is_enough_and_grants_nothing_else() {
     let cluster = ControlPlane::start().unwrap();
     let namespace = cluster.namespace("least").unwrap();
-    cluster.apply(CONFIGURATION).unwrap();
-    namespace.apply(&App::HEALTHY.manifests()).unwrap();
+    define(&cluster, &definitions());
+    cluster.apply(WEBHOOK).unwrap();
+    velero(&namespace);
     let printed = wi(&cluster, &["rbac"]);
     assert_eq!(printed.code, 0, "{printed:?}");
     cluster.apply(&printed.out).unwrap();

@@ -1,6 +1,8 @@
-//! The commands of this repository: `cargo xtask test`, `generate`, `archive`, `krew`, `cluster`, `azure`.
+//! The commands of this repository: `cargo xtask test`, `generate`, `bench`, `archive`, `krew`, `cluster`, `azure`.
 
 mod azure;
+#[cfg(unix)]
+mod bench;
 #[cfg(unix)]
 mod cluster;
 mod generate;
@@ -38,6 +40,9 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Measure what reading a large cluster and many files costs, against kubectl.
+    #[cfg(unix)]
+    Bench(bench::Arguments),
     /// Pack an executable for a release, with its checksum.
     Archive {
         /// The release, such as v0.1.0.
@@ -86,6 +91,8 @@ fn main() -> ExitCode {
     let result = root().and_then(|root| match command {
         #[cfg(unix)]
         Task::Test { arguments } => test::run(&root, &arguments).map(|()| 0),
+        #[cfg(unix)]
+        Task::Bench(arguments) => bench::run(&root, &arguments).map(|()| 0),
         Task::Generate { check } => generate::run(&root, check).map(|()| 0),
         Task::Archive { tag, target, executable, out } => {
             let built = || {

@@ -149,6 +149,10 @@ impl Application for Thanos {
         &[("monitoring.coreos.com", "ThanosRuler")]
     }
 
+    fn serves_all_namespaces(&self) -> bool {
+        false
+    }
+
     fn users<'a>(&self, resource: &'a RawObject, inventory: &'a Inventory) -> Vec<&'a Workload> {
         let name = format!("thanos-ruler-{}", resource.meta.name());
         inventory.workload("StatefulSet", resource.meta.namespace(), &name).into_iter().collect()

@@ -10,6 +10,7 @@ pub mod maintenance;
 pub mod versions;
 pub mod view;
 
+use super::config;
 use super::marks::{Marks, Sighting, Signs};
 use super::version::{Chart, Version};
 use super::{Application, Keep, NamedResource, Need, Part, RoleNeed};
@@ -242,6 +243,19 @@ impl Application for Velero {
         }
         why.extend(says.map(|(_, meaning)| format!("{}: {}", resource.meta.object, meaning.says)));
         Need::of(why)
+    }
+
+    fn config_maps(&self, part: &Part<'_>) -> Vec<(String, String)> {
+        let containers = part.workload.template.spec.containers.iter();
+        let flags = ["node-agent-configmap", "repo-maintenance-job-configmap", "backup-repository-configmap"];
+        let named = containers.flat_map(|container| flags.iter().filter_map(|flag| config::flag(container, flag)));
+        let mounted = config::config_maps_of(&part.workload.template.spec);
+        let names = named.chain(mounted).filter(|name| !name.is_empty());
+        names.map(|name| (part.namespace().to_owned(), name.to_owned())).collect()
+    }
+
+    fn serves_all_namespaces(&self) -> bool {
+        false
     }
 
     fn secrets(&self, part: &Part<'_>) -> Vec<(String, String)> {

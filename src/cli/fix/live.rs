@@ -10,7 +10,7 @@ use crate::cli::error::Failure;
 use crate::cli::live::{block_on, connect, other_kinds, tell};
 use crate::cli::{Cli, Surroundings, inspect as cli_inspect};
 use crate::cluster::Client;
-use crate::cluster::collect::{Progress, Request, collect};
+use crate::cluster::collect::{Request, collect};
 use crate::fix::apply::{self, Tried};
 use crate::fix::journal::{Journal, Line};
 use crate::fix::plan::{Outcome, Plan, PlanStep, Wishes, needed, plan};
@@ -120,13 +120,8 @@ pub(super) struct Seen {
 }
 
 pub(super) async fn look(client: &Client, args: &Args, wanted: &Wanted, login: &Login) -> Result<Seen, Stop> {
-    let request = Request {
-        scope: wanted.selection.scope.clone(),
-        detailed: wanted.names_objects(),
-        within: args.timeout.map_or(READ, |timeout| timeout.min(READ)),
-        issuer: None,
-        progress: Progress::default(),
-    };
+    let within = args.timeout.map_or(READ, |timeout| timeout.min(READ));
+    let request = Request::new(&wanted.selection, within);
     let mut input = Box::pin(collect(client, &request)).await?;
     input.azure = login.ask(&input, &wanted.selection, &mut std::io::sink()).await;
     let report =

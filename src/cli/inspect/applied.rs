@@ -2,10 +2,10 @@
 
 use super::{Args, Failure, wanted};
 use crate::applied::{Manifests, lay};
-use crate::chain::select::Scope;
+use crate::chain::select::{Scope, Selection};
 use crate::cli::azure_flags::AzureMode;
 use crate::cli::{Cli, Surroundings, live};
-use crate::cluster::collect::{Progress, Request, collect, whole};
+use crate::cluster::collect::{Request, collect, whole};
 use crate::cluster::{Client, Error};
 use crate::inspect::{Input, Wanted};
 use crate::manifest::read;
@@ -27,15 +27,15 @@ pub(super) fn read(args: &Args, cli: &Cli, around: &mut Surroundings<'_>) -> Res
         let client = live::connect(cli, around).await?;
         manifests.default_namespace(client.namespace());
         let scope = args.on.scope_in_files(cli.kubectl.namespace());
-        let wanted = wanted(args, scope.clone(), around, &|word| manifests.kind_named(word))?;
+        let wanted = wanted(args, scope, around, &|word| manifests.kind_named(word))?;
         let request = Request {
-            scope,
             detailed: true,
-            within: args.timeout,
+            secrets: !args.no_secrets,
             issuer: args.issuer.clone(),
-            progress: Progress::default(),
+            ..Request::new(&wanted.selection, args.timeout)
         };
-        let scopes = scopes(&request.scope, manifests.namespaces(), args.on.all_namespaces, client.namespace());
+        let scopes =
+            scopes(&request.selection.scope, manifests.namespaces(), args.on.all_namespaces, client.namespace());
         let objects = manifests.merged_kinds();
         let reading = Box::pin(async {
             let whole = whole(&client, &objects, request.within, &request.progress);
@@ -68,7 +68,10 @@ fn scopes(scope: &Scope, named: BTreeSet<String>, all: bool, current: &str) -> V
 
 /// Reads several namespaces as one.
 async fn cluster(client: &Client, request: &Request, scopes: Vec<Scope>) -> Result<Input, Error> {
-    let requests = scopes.into_iter().map(|scope| Request { scope, ..request.clone() });
+    let requests = scopes.into_iter().map(|scope| {
+        let selection = Selection { scope, ..request.selection.clone() };
+        Request { selection, ..request.clone() }
+    });
     let readings =
         futures::stream::iter(requests).map(|request| async move { Box::pin(collect(client, &request)).await });
     let inputs: Vec<Input> = readings.buffered(AT_ONCE).try_collect().await?;

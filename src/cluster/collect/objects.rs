@@ -3,7 +3,6 @@
 use super::Request;
 use super::read::{Items, Kind, Reading};
 use super::webhook;
-use crate::chain::select::Scope;
 use crate::cluster::client::Client;
 use crate::cluster::error::Error;
 use crate::cluster::list::Consistency;
@@ -34,12 +33,10 @@ pub async fn objects(client: &Client, request: &Request) -> Result<Objects, Erro
         within: request.within,
         consistency: Consistency::Consistent,
         detailed: true,
+        secrets: false,
         progress: &request.progress,
     };
-    let namespace = match &request.scope {
-        Scope::Namespace(namespace) => Some(namespace.as_str()),
-        Scope::All => None,
-    };
+    let namespace = request.namespace();
     let version = reading.bounded(client.server_version()).await;
     let version = match version {
         Ok(version) => Some(version.git_version),

@@ -8,6 +8,7 @@ use crate::cluster::resource::ResourceType;
 use crate::model::inventory::{Inventory, ReadState};
 use crate::model::object::{ApiMeta, Origin, OwnerReference};
 use crate::model::workload::{ApiPod, ApiServiceAccount, ApiWorkload, Pod, ServiceAccount, Workload};
+use crate::webhook::{fields, keys};
 use serde::Deserialize;
 use serde_json::Value;
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub(super) struct Reading<'a> {
     pub(super) within: Duration,
     pub(super) consistency: Consistency,
     pub(super) detailed: bool,
+    /// Whether Secrets may be fetched.
+    pub(super) secrets: bool,
     pub(super) progress: &'a Progress,
 }
 
@@ -52,14 +55,18 @@ impl Kinds {
     /// Adds everything to the inventory, with how far it was read.
     pub(super) fn add_to(self, inventory: &mut Inventory) {
         for Kind { part, items } in self.0 {
-            inventory.note_read(part.kind, part.namespace.as_deref(), part.state);
+            let (kind, namespace) = (part.kind.as_str(), part.namespace.as_deref());
+            match &part.name {
+                Some(name) => inventory.note_looked_for(kind, namespace, name, part.state),
+                None => inventory.note_read(kind, namespace, part.state),
+            }
             match items {
                 Items::Workloads(all) => all.into_iter().for_each(|workload| inventory.add_workload(workload)),
                 Items::Pods(all) => all.into_iter().for_each(|pod| inventory.add_live_pod(pod)),
                 Items::Accounts(all) => all.into_iter().for_each(|account| inventory.add_account(account)),
                 Items::Owners(all) => {
                     for (namespace, name, owner) in all {
-                        inventory.add_owner(part.kind, &namespace, &name, owner);
+                        inventory.add_owner(&part.kind, &namespace, &name, owner);
                     }
                 }
                 Items::Values(all) => {
@@ -106,17 +113,38 @@ impl Reading<'_> {
     }
 
     /// Reads pod templates of a kind.
-    pub(super) async fn workloads(&self, resource: &'static ResourceType, namespace: Option<&str>) -> Kind {
-        let (api_version, kind) = (resource.api_version(), &*resource.kind);
+    pub(super) async fn workloads(&self, resource: &ResourceType, namespace: Option<&str>) -> Kind {
         if self.detailed {
-            return self.values(resource, namespace, None).await;
+            self.values(resource, namespace, None).await
+        } else {
+            self.templates(resource, namespace).await
         }
-        let make = |workload: ApiWorkload| Some(workload.into_workload(&api_version, kind, Origin::Cluster));
-        kind_of(resource, namespace, self.fold(&self.query(resource, namespace), make).await, Items::Workloads)
+    }
+
+    /// Reads pod templates of a kind, and no more of its objects.
+    pub(super) async fn templates(&self, resource: &ResourceType, namespace: Option<&str>) -> Kind {
+        let (api_version, kind) = (resource.api_version(), &*resource.kind);
+        let step = |all: &mut Vec<Workload>, item: &[u8]| {
+            let workload: ApiWorkload = serde_json::from_slice(item)?;
+            let mut workload = workload.into_workload(&api_version, kind, Origin::Cluster);
+            // The narrow view drops what the webhook would drop too. Only what is labelled is sent to it: that is
+            // looked at as a whole, one object at a time.
+            if workload.template.metadata.label(keys::USE_LABEL).is_some() {
+                let whole: Value = serde_json::from_slice(item)?;
+                workload.newer_fields =
+                    whole.pointer(workload.template_pointer()).map(fields::newer).unwrap_or_default();
+            }
+            all.push(workload);
+            self.progress.count();
+            Ok(())
+        };
+        let listed = self.bounded(self.client.fold_texts(&self.query(resource, namespace), Vec::new, step)).await;
+        let folded = listed.map(|listed| Folded { items: listed.value, unreadable: listed.unreadable });
+        kind_of(resource, namespace, folded, Items::Workloads)
     }
 
     /// Reads who controls the objects of a kind, and nothing else of them.
-    pub(super) async fn owners(&self, resource: &'static ResourceType, namespace: Option<&str>) -> Kind {
+    pub(super) async fn owners(&self, resource: &ResourceType, namespace: Option<&str>) -> Kind {
         let query = self.query(resource, namespace).metadata_only();
         let make = |object: MetadataOnly| {
             let meta = object.metadata.into_meta("", &resource.kind, Origin::Cluster);
@@ -133,8 +161,14 @@ impl Reading<'_> {
         kind_of(resource, namespace, self.fold(&self.query(resource, namespace), make).await, Items::Accounts)
     }
 
-    /// Reads the pods that a label or field selector matches.
-    pub(super) async fn pods(&self, namespace: Option<&str>, labels: Option<&str>, fields: Option<&str>) -> Kind {
+    /// Reads the pods that a label or field selector matches, and keeps some of them.
+    pub(super) async fn pods(
+        &self,
+        namespace: Option<&str>,
+        labels: Option<&str>,
+        fields: Option<&str>,
+        keeps: impl Fn(&Pod) -> bool,
+    ) -> Kind {
         let resource = &crate::cluster::resource::POD;
         let mut query = self.query(resource, namespace);
         if let Some(labels) = labels {
@@ -143,17 +177,12 @@ impl Reading<'_> {
         if let Some(fields) = fields {
             query = query.fields(fields);
         }
-        let make = |pod: ApiPod| Some(pod.into_pod(Origin::Cluster));
+        let make = |pod: ApiPod| Some(pod.into_pod(Origin::Cluster)).filter(&keeps);
         kind_of(resource, namespace, self.fold(&query, make).await, Items::Pods)
     }
 
     /// Reads whole objects of a kind.
-    pub(super) async fn values(
-        &self,
-        resource: &'static ResourceType,
-        namespace: Option<&str>,
-        fields: Option<&str>,
-    ) -> Kind {
+    pub(super) async fn values(&self, resource: &ResourceType, namespace: Option<&str>, fields: Option<&str>) -> Kind {
         let mut query = self.query(resource, namespace);
         if let Some(fields) = fields {
             query = query.fields(fields);
@@ -162,16 +191,60 @@ impl Reading<'_> {
         kind_of(resource, namespace, self.fold(&query, make).await, Items::Values)
     }
 
-    /// Reads one object.
-    pub(super) async fn value(&self, resource: &'static ResourceType, namespace: Option<&str>, name: &str) -> Kind {
-        let got = self.bounded(self.client.get::<Value>(resource, namespace, name)).await;
-        let got = match got {
-            Ok(value) => Ok(Folded { items: vec![typed(value, resource)], unreadable: Vec::new() }),
-            Err(error) if error.is_absent() => Ok(Folded { items: Vec::new(), unreadable: Vec::new() }),
-            Err(error) => Err(error),
-        };
-        kind_of(resource, namespace, got, Items::Values)
+    /// Reads the objects of a kind that a label selector matches.
+    pub(super) async fn labelled(&self, resource: &ResourceType, namespace: Option<&str>, labels: &str) -> Kind {
+        let query = self.query(resource, namespace).labels(labels);
+        let make = |value: Value| Some(typed(value, resource));
+        kind_of(resource, namespace, self.fold(&query, make).await, Items::Values)
     }
+
+    /// Reads objects without what only says who wrote them; of very many, the newest.
+    pub(super) async fn resources(&self, resource: &ResourceType, namespace: Option<&str>) -> Kind {
+        let step = |all: &mut Vec<Value>, item: Value| {
+            all.push(bare(typed(item, resource)));
+            self.progress.count();
+            if all.len() >= 2 * KEPT {
+                keep_newest(all);
+            }
+        };
+        let query = self.query(resource, namespace);
+        let listed = self.bounded(self.client.fold(&query, Vec::new, step)).await;
+        let folded = listed.map(|listed| Folded { items: listed.value, unreadable: listed.unreadable });
+        kind_of(resource, namespace, folded, Items::Values)
+    }
+
+    /// Reads one object.
+    pub(super) async fn value(&self, resource: &ResourceType, namespace: Option<&str>, name: &str) -> Kind {
+        let namespace = namespace.filter(|_| resource.namespaced);
+        let got = self.bounded(self.client.get::<Value>(resource, namespace, name)).await;
+        let got = got.map(|value| Folded { items: vec![bare(typed(value, resource))], unreadable: Vec::new() });
+        self.progress.count();
+        let mut kind = kind_of(resource, namespace, got, Items::Values);
+        kind.part.name = Some(name.to_owned());
+        kind
+    }
+}
+
+/// Of a kind that has more objects than this, such as the backups of years, the newest are kept.
+const KEPT: usize = 1000;
+
+fn keep_newest(all: &mut Vec<Value>) {
+    let created = |value: &Value| {
+        value.pointer("/metadata/creationTimestamp").and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    all.sort_by_cached_key(|value| std::cmp::Reverse(created(value)));
+    all.truncate(KEPT);
+}
+
+/// Without managed fields and kubectl's copy, which are half of many objects.
+fn bare(mut value: Value) -> Value {
+    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+        }
+    }
+    value
 }
 
 /// Items of a list carry neither `apiVersion` nor `kind`.
@@ -184,7 +257,7 @@ fn typed(mut value: Value, resource: &ResourceType) -> Value {
 }
 
 fn kind_of<T>(
-    resource: &'static ResourceType,
+    resource: &ResourceType,
     namespace: Option<&str>,
     outcome: Result<Folded<T>, Error>,
     wrap: impl Fn(Vec<T>) -> Items,
@@ -200,5 +273,5 @@ fn kind_of<T>(
         Err(error) => (ReadState::Failed(error.to_string()), Vec::new()),
     };
     let namespace = namespace.filter(|_| resource.namespaced).map(str::to_owned);
-    Kind { part: Part { kind: &resource.kind, namespace, state }, items: wrap(items) }
+    Kind { part: Part { kind: resource.kind.to_string(), namespace, name: None, state }, items: wrap(items) }
 }

@@ -33,6 +33,7 @@ pub async fn whole(
         within,
         consistency: Consistency::Consistent,
         detailed: true,
+        secrets: false,
         progress,
     };
     let mut groups: BTreeMap<(&str, &str, &str), Vec<&ObjectRef>> = BTreeMap::new();
