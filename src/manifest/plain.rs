@@ -238,7 +238,7 @@ impl<'a> Reader<'a, '_> {
                 rest = self.lines.rest;
                 continue;
             }
-            if at <= indent && (column.is_some() || at <= indent) {
+            if at <= indent {
                 break;
             }
             let column = *column.get_or_insert(at);

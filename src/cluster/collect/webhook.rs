@@ -34,7 +34,7 @@ pub(super) async fn read(reading: &Reading<'_>) -> Kinds {
         let runs_here = is_installed(&deployments);
         all.extend([deployments, settings, endpoints, service, policies]);
         if runs_here {
-            all.extend(read_closer(reading, &namespace).await);
+            all.extend(Box::pin(read_closer(reading, &namespace)).await);
         }
     }
     Kinds(all)

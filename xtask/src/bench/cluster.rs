@@ -75,8 +75,9 @@ async fn fill(cluster: &ControlPlane, size: Size) -> Result<()> {
     let namespaces = (0..size.namespaces).map(|at| json!({"metadata": {"name": namespace(at)}}));
     create(&client, &resource::NAMESPACE, namespaces).await?;
     create(&client, &resource::SERVICE_ACCOUNT, (0..size.namespaces).map(|at| account(at, "default", false))).await?;
-    let of =
-        |deployment: usize| (deployment / DEPLOYMENTS_OF_ONE, format!("app-{deployment}"), deployment % MEANT == 0);
+    let of = |deployment: usize| {
+        (deployment / DEPLOYMENTS_OF_ONE, format!("app-{deployment}"), deployment.is_multiple_of(MEANT))
+    };
     let each = || (0..size.deployments).map(of);
     create(&client, &resource::SERVICE_ACCOUNT, each().map(|(at, name, meant)| account(at, &name, meant))).await?;
     create(&client, &resource::DEPLOYMENT, each().map(|(at, name, meant)| deployment(at, &name, meant))).await?;

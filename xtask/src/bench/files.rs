@@ -10,7 +10,7 @@ fn pair(number: usize) -> String {
         "---\napiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: app-{number}\n  namespace: team-{}\n",
         number / 5
     );
-    let meant = number % 50 == 0;
+    let meant = number.is_multiple_of(50);
     if meant {
         text.push_str("  annotations:\n    azure.workload.identity/client-id: 3f6c2b1e-9a4d-4c6e-8f0a-2d5b7c9e91d2\n");
     }

@@ -8,7 +8,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a run cost.
 #[derive(Debug, Clone, Default)]
@@ -54,13 +54,16 @@ pub(super) fn around(command: &[String]) -> Result<()> {
     // Findings are 1, an incomplete report 3; both are results.
     ensure!(matches!(status.code(), Some(0 | 1 | 3)), "{program} ended with {status}");
     let used = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    let seconds = |time: TimeVal| -> Result<f64> {
+        let (seconds, micros) = (u64::try_from(time.tv_sec())?, u64::try_from(time.tv_usec())?);
+        Ok((Duration::from_secs(seconds) + Duration::from_micros(micros)).as_secs_f64())
+    };
     // Linux counts in KiB, macOS in bytes.
-    let unit = if cfg!(target_os = "macos") { 1.0 } else { 1024.0 };
+    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
     let cost = json!({
         "wall": wall,
-        "cpu": seconds(used.user_time()) + seconds(used.system_time()),
-        "peak": used.max_rss() as f64 * unit / 1e6,
+        "cpu": seconds(used.user_time())? + seconds(used.system_time())?,
+        "peak": used.max_rss() * unit / 1_000_000,
     });
     println!("{cost}");
     Ok(())

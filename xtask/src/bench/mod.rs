@@ -150,7 +150,7 @@ fn of_files(program: &Path, sizes: &[usize], runs: usize) -> Result<String> {
     for pairs in sizes {
         let (file, bytes) = files::one(folder.path(), *pairs)?;
         let many = files::many(folder.path(), *pairs)?;
-        let megabytes = format!("{:.1} MB", bytes as f64 / 1e6);
+        let megabytes = format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000);
         for (path, name) in [(file, "in one file"), (many, "each in a file")] {
             let path = path.display().to_string();
             let cost = median(runs, &words(&[&program, "inspect", "-f", &path]))?;
