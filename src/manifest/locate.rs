@@ -11,13 +11,12 @@ use saphyr::{LoadableYamlNode, MarkedYaml, YamlData};
 /// Line, column and text of the value that `pointer` names below the object; of the deepest ancestor that is there
 /// where the value itself is missing.
 pub fn locate(texts: &Texts, origin: &FileOrigin, pointer: &str) -> SourceLocation {
-    let place = texts.text(&origin.file).and_then(|text| place_in(&text, origin, pointer));
+    let place = texts.document(origin).and_then(|document| place_in(&document, origin, pointer));
     let (line, column, text) = place.unwrap_or((origin.line, 1, String::new()));
     SourceLocation { file: origin.file.to_string(), line, column, text }
 }
 
-fn place_in(text: &str, origin: &FileOrigin, pointer: &str) -> Option<(usize, usize, String)> {
-    let document = text.get(origin.bytes.0..origin.bytes.1)?;
+fn place_in(document: &str, origin: &FileOrigin, pointer: &str) -> Option<(usize, usize, String)> {
     let nodes = MarkedYaml::load_from_str(document).ok()?;
     let mut node = nodes.first()?;
     let mut place = (node.span.start.line(), node.span.start.col());

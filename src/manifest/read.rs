@@ -4,7 +4,7 @@ use super::plain::{self, Scalars};
 use crate::model::object::{FileOrigin, Origin};
 use serde::Deserialize;
 use serde_json::Value;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -92,6 +92,19 @@ impl Texts {
     /// The text of a file that was read before.
     pub fn text(&self, file: &str) -> Option<Arc<str>> {
         if file == STDIN { self.stdin.clone() } else { std::fs::read_to_string(file).ok().map(Arc::from) }
+    }
+
+    /// The text of one document of a file that was read before, and no more of the file.
+    pub fn document(&self, origin: &FileOrigin) -> Option<String> {
+        let (start, end) = origin.bytes;
+        if &*origin.file == STDIN {
+            return self.stdin.as_ref()?.get(start..end).map(str::to_owned);
+        }
+        let mut file = std::fs::File::open(&*origin.file).ok()?;
+        file.seek(SeekFrom::Start(u64::try_from(start).ok()?)).ok()?;
+        let mut bytes = vec![0; end.checked_sub(start)?];
+        file.read_exact(&mut bytes).ok()?;
+        String::from_utf8(bytes).ok()
     }
 }
 
