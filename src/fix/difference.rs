@@ -1,6 +1,6 @@
 //! Which fields differ between two objects.
 
-use super::path::{Edit, FieldPath, Step, is_item, key_of, text};
+use super::path::{Edit, FieldPath, PRUNED, Step, is_item, key_of, text};
 use serde_json::{Map, Value};
 
 /// The fields in which two objects differ: the deepest ones, so that what others own is left out.
@@ -29,6 +29,10 @@ impl Walk {
             (None | Some(Value::Null), Some(Value::Object(new))) if !new.is_empty() && !self.in_list() => {
                 self.inside(self.made + 1, |walk| walk.maps(&Map::new(), new));
             }
+            // What goes altogether goes entry by entry: what others add to it meanwhile is theirs.
+            (Some(Value::Object(old)), None) if !old.is_empty() && self.is_pruned() => {
+                self.inside(0, |walk| walk.maps(old, &Map::new()));
+            }
             (Some(Value::Array(old)), Some(Value::Array(new))) if key_of([old, new]).is_some() => {
                 self.inside(0, |walk| walk.lists(old, new));
             }
@@ -52,6 +56,11 @@ impl Walk {
         let outside = std::mem::replace(&mut self.made, made);
         body(self);
         self.made = outside;
+    }
+
+    /// Whether the map goes by itself once it is empty.
+    fn is_pruned(&self) -> bool {
+        matches!(self.path.last(), Some(Step::Field(name)) if PRUNED.contains(&name.as_str()))
     }
 
     fn in_list(&self) -> bool {

@@ -86,7 +86,16 @@ fn velero_component(input: &Input, step: &PlanStep) -> Option<&'static str> {
     let namespace = step.object.namespace.as_deref().unwrap_or_default();
     let workload = input.inventory.workload(&step.object.kind, namespace, &step.object.name)?;
     let parts = apps::recognise(workload, &input.inventory);
-    parts.iter().find(|part| part.application.name() == "velero").map(|part| part.component)
+    let part = parts.iter().find(|part| part.application.name() == "velero").map(|part| part.component);
+    part.or_else(|| {
+        // Also where the container has a name of its own.
+        let mut images = workload.template.spec.containers.iter().filter_map(|container| container.image.as_deref());
+        let is_velero = images.any(|image| {
+            let name = image.split('@').next().unwrap_or(image).rsplit('/').next().unwrap_or(image);
+            name.split(':').next() == Some("velero")
+        });
+        is_velero.then_some(if step.object.kind == "DaemonSet" { NODE_AGENT } else { SERVER })
+    })
 }
 
 /// What each component of Velero works on, by kind, and in which phases it does. A backup or restore that runs ends

@@ -161,6 +161,26 @@ pub fn apply(object: &Value, edits: &[Edit]) -> Result<Value, String> {
     Ok(object)
 }
 
+/// The edits, with the fields that the API server keeps equal to theirs: `serviceAccount`, the old name of
+/// `serviceAccountName`. Where only one of the two is taken away, the API server fills it from the other.
+pub fn with_mirrors(object: &Value, mut edits: Vec<Edit>) -> Vec<Edit> {
+    let twin = |edit: &Edit| {
+        let (last, above) = edit.path.0.split_last()?;
+        let is_name = matches!(last, Step::Field(name) if name == "serviceAccountName");
+        let old = Step::Field("serviceAccount".to_owned());
+        let path = FieldPath(above.iter().cloned().chain([old]).collect());
+        let now = path.get(object).filter(|_| is_name)?.clone();
+        Some(Edit::new(path, Some(now), edit.after.clone()))
+    };
+    let twins: Vec<Edit> = edits.iter().filter_map(twin).collect();
+    for twin in twins {
+        if !edits.iter().any(|edit| edit.path == twin.path) && twin.before != twin.after {
+            edits.push(twin);
+        }
+    }
+    edits
+}
+
 /// The edits the other way round.
 pub fn reversed(edits: &[Edit]) -> Vec<Edit> {
     let turn = |edit: &Edit| Edit { before: edit.after.clone(), after: edit.before.clone(), ..edit.clone() };
@@ -236,7 +256,8 @@ fn set(node: &mut Value, path: &[Step], value: Option<&Value>, position: Option<
 }
 
 /// Fields that go when they are left empty: the API server drops them as well.
-const PRUNED: &[&str] = &["labels", "annotations", "env", "envFrom", "volumes", "volumeMounts", "nodeSelector"];
+pub(super) const PRUNED: &[&str] =
+    &["labels", "annotations", "env", "envFrom", "volumes", "volumeMounts", "nodeSelector"];
 
 /// Takes away what a removal has left empty: of [`PRUNED`], and as many levels as the edit had made.
 fn prune(object: &mut Value, path: &FieldPath, made: usize) {
@@ -303,6 +324,16 @@ mod tests {
         let back = apply(&others, &reversed(&edits)).unwrap();
         assert_eq!(back, json!({"metadata": {"name": "a", "annotations": {"z": "2"}}}));
         assert_eq!(run(&others, &operations(&others, &back)), back);
+    }
+
+    #[test]
+    fn the_old_name_of_a_field_goes_with_the_new_one() {
+        let object = json!({"spec": {"serviceAccountName": "a", "serviceAccount": "a"}});
+        let path = |name: &str| FieldPath(["spec", name].map(|name| Step::Field(name.to_owned())).to_vec());
+        let gone = Edit::new(path("serviceAccountName"), Some(json!("a")), None);
+        let edits = with_mirrors(&object, vec![gone.clone()]);
+        assert_eq!(apply(&object, &edits).unwrap(), json!({"spec": {}}));
+        assert_eq!(with_mirrors(&json!({"spec": {"serviceAccountName": "a"}}), vec![gone]).len(), 1);
     }
 
     #[test]

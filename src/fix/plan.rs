@@ -6,7 +6,7 @@ use super::difference::differences;
 use super::making::Making;
 use super::merge::together;
 use super::owner::Source;
-use super::path::{Edit, apply};
+use super::path::{Edit, apply, with_mirrors};
 use super::safety;
 use crate::inspect::Input;
 use crate::model::finding::{Ask, Finding, FixKind, Level};
@@ -179,7 +179,7 @@ impl PlanStep {
     /// Takes in what one fix would make of the object; the path of a field that another one wants otherwise.
     pub(super) fn merge(&mut self, after: &Value) -> Result<(), String> {
         let merged = together(&self.current, &self.desired, after)?;
-        let edits = differences(&self.current, &merged);
+        let edits = with_mirrors(&self.current, differences(&self.current, &merged));
         self.desired = apply(&self.current, &edits)?;
         self.edits = edits;
         Ok(())

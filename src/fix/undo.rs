@@ -2,7 +2,7 @@
 
 use super::apply::read;
 use super::journal;
-use super::path::{Edit, apply, drifts, reversed};
+use super::path::{Edit, apply, drifts, reversed, with_mirrors};
 use super::plan::{Outcome, Plan, PlanStep};
 use crate::cluster::{Client, Error, FIELD_MANAGER};
 use serde_json::Value;
@@ -26,7 +26,7 @@ pub async fn undo(client: &Client, run: &journal::Run) -> Result<Plan, Error> {
 /// The step that takes one request back.
 pub(super) fn undo_step(sent: &journal::Sent, now: Value, confirmed: bool) -> PlanStep {
     let object = sent.object();
-    let back = reversed(&sent.edits);
+    let back = with_mirrors(&now, reversed(&sent.edits));
     let mut step = PlanStep::of(&object, now, back);
     let now = &step.current;
     let gone = now.is_null();

@@ -118,6 +118,17 @@ fn custom_fix(object: &ObjectRef, summary: &str) -> Fix {
     fix.command(format!("kubectl edit {kind}/{}{namespace}", object.name))
 }
 
+/// A fix of an object from which no pod is made anew, with the command that says it best.
+pub(crate) fn metadata_fix(
+    object: &ObjectRef,
+    summary: impl Into<String>,
+    command: String,
+    operation: Operation,
+) -> Fix {
+    let change = Change { object: object.clone(), patch: vec![operation] };
+    Fix::new(FixKind::Metadata, summary).command(command).change(change)
+}
+
 /// The command that restarts a workload's pods, where its kind has one.
 pub(crate) fn restart_command(object: &ObjectRef) -> Option<String> {
     matches!(object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet")

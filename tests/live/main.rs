@@ -9,8 +9,11 @@ mod asked;
 mod azure;
 mod breadth;
 mod client;
+mod exports;
 mod first_walk;
 mod fix;
+mod fixable;
+mod fixable_cases;
 #[cfg(unix)]
 mod killed;
 mod packaging;

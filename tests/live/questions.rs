@@ -168,3 +168,107 @@ fn somebody_writes_while_the_question_is_open() {
     let said = ends(&mut session, 1);
     assert!(said.contains("made anew meanwhile"), "{said}");
 }
+
+#[test]
+fn edit_asks_for_the_value_again() {
+    let cluster = plane();
+    let (home, namespace) = (Home::new(), cluster.namespace("edit").unwrap());
+    namespace.apply(&App { client_id: None, ..App::HEALTHY }.manifests()).unwrap();
+    let other = "00000000-0000-0000-0000-00000000000a";
+    for (account, client_id) in [("one", CLIENT_ID), ("two", other)] {
+        namespace.apply(&App { account, client_id: Some(client_id), ..App::HEALTHY }.account().to_string()).unwrap();
+    }
+    let mut session = in_terminal(&home.command(cluster, &["deploy/velero", "-n", namespace.name()]));
+    session.exp_string("leave it").unwrap();
+    session.send("j").unwrap();
+    session.send_line("").unwrap();
+    session.exp_string("(yes, no, edit, all, quit)").unwrap();
+    session.send_line("edit").unwrap();
+    session.exp_string("leave it").unwrap();
+    session.send("jj").unwrap();
+    session.send_line("").unwrap();
+    session.exp_string("(yes, no, edit, all, quit)").unwrap();
+    session.send_line("all").unwrap();
+    ends(&mut session, 0);
+    let annotations = get(&namespace, "sa/velero-server")["metadata"]["annotations"].clone();
+    assert_eq!(annotations["azure.workload.identity/client-id"], other);
+    // The way back is asked about as well.
+    let undo = || in_terminal(&home.command(cluster, &["--undo"]));
+    let mut session = undo();
+    session.exp_string(QUESTION).unwrap();
+    session.send_control('c').unwrap();
+    ends(&mut session, 130);
+    assert_eq!(get(&namespace, "sa/velero-server")["metadata"]["annotations"], annotations);
+    let mut session = undo();
+    session.exp_string(QUESTION).unwrap();
+    session.send_line("all").unwrap();
+    ends(&mut session, 0);
+    let now = get(&namespace, "sa/velero-server")["metadata"]["annotations"].clone();
+    assert!(now["azure.workload.identity/client-id"].is_null(), "{now}");
+}
+
+#[test]
+fn which_containers_need_identity_is_asked_and_none_is_marked_beforehand() {
+    let cluster = plane();
+    let (home, namespace) = (Home::new(), cluster.namespace("which").unwrap());
+    let skip = "azure.workload.identity/skip-containers";
+    let mut deployment = App::HEALTHY.deployment();
+    let template = &mut deployment["spec"]["template"];
+    template["metadata"]["annotations"] = serde_json::json!({ skip: "web;worker" });
+    template["spec"]["containers"] =
+        serde_json::json!([{"name": "web", "image": "x"}, {"name": "worker", "image": "x"}]);
+    namespace.apply(&format!("{}\n---\n{deployment}\n", App::HEALTHY.account())).unwrap();
+    let before = intent(&namespace, "deploy/velero");
+    let fix = || in_terminal(&home.command(cluster, &["deploy/velero", "-n", namespace.name(), "--only", "WI107"]));
+    for end in ["ctrl-c", "none"] {
+        let mut session = fix();
+        session.exp_string("worker   x").unwrap();
+        if end == "none" {
+            session.send_line("").unwrap();
+            ends(&mut session, 1);
+        } else {
+            session.send_control('c').unwrap();
+            ends(&mut session, 130);
+        }
+        assert_eq!(intent(&namespace, "deploy/velero"), before, "{end}");
+    }
+    let mut session = fix();
+    session.exp_string("worker   x").unwrap();
+    session.send(" ").unwrap();
+    session.send_line("").unwrap();
+    session.exp_string("(yes, no, edit, all, quit)").unwrap();
+    session.send_line("yes").unwrap();
+    ends(&mut session, 0);
+    let annotations = get(&namespace, "deploy/velero")["spec"]["template"]["metadata"]["annotations"].clone();
+    assert_eq!(annotations[skip], "worker");
+}
+
+#[test]
+fn ctrl_c_in_the_question_for_an_account_and_in_the_one_after_a_conflict() {
+    let cluster = plane();
+    let (home, namespace) = (Home::new(), cluster.namespace("interrupt").unwrap());
+    // It runs as `default`, and two accounts could be meant.
+    let app = App { account: "default", client_id: None, ..App::HEALTHY };
+    namespace.apply(&app.deployment().to_string()).unwrap();
+    for account in ["one", "two"] {
+        namespace.apply(&App { account, ..App::HEALTHY }.account().to_string()).unwrap();
+    }
+    let mut session = in_terminal(&home.command(cluster, &["deploy/velero", "-n", namespace.name()]));
+    let shown = session.exp_string("leave it").unwrap();
+    assert!(shown.contains("Which service account") && shown.contains("nothing runs as it"), "{shown}");
+    session.send_control('c').unwrap();
+    ends(&mut session, 130);
+
+    namespace.apply(&App { name: "second", account: "second", label: None, ..App::HEALTHY }.manifests()).unwrap();
+    let mut session = in_terminal(&home.command(cluster, &["deploy/second", "-n", namespace.name()]));
+    session.exp_string(QUESTION).unwrap();
+    let patch = format!(r#"{{"spec":{{"template":{{"metadata":{{"labels":{{"{LABEL}":"no"}}}}}}}}}}"#);
+    namespace.kubectl(&["patch", "deploy/second", "-p", &patch]).unwrap();
+    session.send_line("yes").unwrap();
+    session.exp_string("as it is now:").unwrap();
+    session.exp_string(QUESTION).unwrap();
+    session.send_control('c').unwrap();
+    let said = ends(&mut session, 130);
+    assert!(said.contains("--undo"), "{said}");
+    assert_eq!(get(&namespace, "deploy/second")["spec"]["template"]["metadata"]["labels"][LABEL], "no");
+}

@@ -235,3 +235,59 @@ fn several_files_and_a_secret_in_one_of_them() {
         assert!(read(&folder, name).contains("azure.workload.identity/use"), "{name}");
     }
 }
+
+#[test]
+fn only_formats_that_it_can_print_are_taken() {
+    let folder = folder(&[("a.yaml", HELM)]);
+    for format in ["sarif", "github", "markdown", "junit"] {
+        let output = wi(folder.path()).args(["-f", "a.yaml", "--diff", "-o", format]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let said = text(&output.stderr);
+        assert!(said.contains(format), "{said}");
+    }
+    let output = wi(folder.path()).args(["-f", "a.yaml", "--diff", "-o", "name"]).output().unwrap();
+    assert_eq!(text(&output.stdout), "deployment/velero\n");
+}
+
+#[test]
+fn answers_that_cannot_be_right_are_refused() {
+    let folder = folder(&[("a.yaml", HELM)]);
+    for (flag, value) in [
+        ("--client-id", "velero"),
+        ("--client-id", "00000000-0000-0000-0000-000000000000"),
+        ("--tenant-id", "contoso.onmicrosoft.com"),
+        ("--service-account", "Velero"),
+        ("--container", "a b"),
+        ("--only", "WI999"),
+    ] {
+        let output = wi(folder.path()).args(["-f", "a.yaml", "--yes", flag, value]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{flag} {value}: {output:?}");
+        assert!(text(&output.stderr).contains(flag), "{output:?}");
+    }
+    assert_eq!(read(&folder, "a.yaml"), HELM);
+}
+
+#[test]
+fn containers_that_need_identity_are_named_by_a_flag() {
+    let before = HELM
+        .replace("        name: velero\n", "        azure.workload.identity/use: \"true\"\n")
+        .replace("        prometheus.io/path: \"/metrics\"\n", "        prometheus.io/path: \"/metrics\"\n        azure.workload.identity/skip-containers: velero;helper # both\n")
+        .replace("          args:\n", "        - name: helper\n          image: example/helper:1\n          args:\n");
+    let folder = folder(&[("a.yaml", &before)]);
+    let output = wi(folder.path()).args(["-f", "a.yaml", "--yes", "--only", "WI107"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(text(&output.stdout).contains("--container"), "{output:?}");
+    let replaced = ("skip-containers: velero;helper # both", "skip-containers: helper # both");
+    fixes(&before, &[replaced], &["--only", "WI107", "-c", "velero"]);
+}
+
+#[test]
+fn a_manifest_without_a_last_line_end_keeps_it_so() {
+    let (_, account) = HELM.split_once("---\n").unwrap();
+    let before = account.trim_end();
+    let label = "        app.kubernetes.io/name: velero\n\n";
+    let labelled = "        app.kubernetes.io/name: velero\n        azure.workload.identity/use: \"true\"\n\n";
+    fixes(before, &[(label, labelled)], &[]);
+    let crlf = before.replace('\n', "\r\n");
+    fixes(&crlf, &[(&label.replace('\n', "\r\n"), &labelled.replace('\n', "\r\n"))], &[]);
+}

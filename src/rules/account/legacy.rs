@@ -2,8 +2,8 @@
 
 use crate::chain::{Chain, label_path};
 use crate::model::fact::Fact;
-use crate::model::finding::{Change, Fix, FixKind, Level, Link};
-use crate::rules::edit::{arguments, remove_entry};
+use crate::model::finding::{FixKind, Level, Link};
+use crate::rules::edit::{arguments, metadata_fix, remove_entry};
 use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
 use crate::webhook::{Trigger, keys};
 
@@ -50,7 +50,8 @@ impl Rule for LegacyAccountLabel {
         }
         let object = &account.meta.object;
         let path = label_path(keys::USE_LABEL);
-        let patch = vec![remove_entry("/metadata/labels", keys::USE_LABEL)];
+        let operation = remove_entry("/metadata/labels", keys::USE_LABEL);
+        let command = format!("kubectl label {} {}-", arguments(object), keys::USE_LABEL);
         report
             .add(
                 object,
@@ -62,10 +63,6 @@ impl Rule for LegacyAccountLabel {
                     object.path()
                 ),
             )
-            .fix(
-                Fix::new(FixKind::Metadata, "take the label off the account")
-                    .command(format!("kubectl label {} {}-", arguments(object), keys::USE_LABEL))
-                    .change(Change { object: object.clone(), patch }),
-            );
+            .fix(metadata_fix(object, "take the label off the account", command, operation));
     }
 }

@@ -1,8 +1,8 @@
 //! The lifetime that is asked for the token.
 
 use crate::chain::{Chain, annotation_path};
-use crate::model::finding::{Change, Fix, FixKind, Level, Link, Operation};
-use crate::rules::edit::{arguments, template_fix};
+use crate::model::finding::{FixKind, Level, Link, Operation};
+use crate::rules::edit::{arguments, metadata_fix, template_fix};
 use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
 use crate::webhook::injection::expiration_of;
 use crate::webhook::keys;
@@ -68,10 +68,9 @@ impl Rule for TokenExpirationInvalid {
         let path = annotation_path(key);
         if let Some(message) = flaw(text, account.not_text.contains(&path)) {
             let (object, better) = (&account.meta.object, nearest(text));
-            let patch = vec![Operation::Replace { path: path.clone(), value: json!(better) }];
-            let fix = Fix::new(FixKind::Metadata, format!("ask for {better} seconds"))
-                .command(format!("kubectl annotate {} {key}={better} --overwrite", arguments(object)))
-                .change(Change { object: object.clone(), patch });
+            let operation = Operation::Replace { path: path.clone(), value: json!(better) };
+            let command = format!("kubectl annotate {} {key}={better} --overwrite", arguments(object));
+            let fix = metadata_fix(object, format!("ask for {better} seconds"), command, operation);
             report.add(object, path, message).link(Link::ServiceAccount).fix(fix);
         }
     }

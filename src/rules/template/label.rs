@@ -8,7 +8,9 @@ use crate::model::finding::{Change, Fix, FixKind, Level, Link, Operation};
 use crate::model::object::{ObjectRef, OwnerReference};
 use crate::model::pod::PodTemplate;
 use crate::model::workload::Workload;
-use crate::rules::edit::{arguments, patch_command, remove_entry, set_entry, template_fix_by, then_restart};
+use crate::rules::edit::{
+    arguments, metadata_fix, patch_command, remove_entry, set_entry, template_fix_by, then_restart,
+};
 use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
 use crate::webhook::{Trigger, keys};
 use serde_json::{Value, json};
@@ -114,13 +116,12 @@ fn account_label(chain: &Chain<'_>, workload: &Workload, report: &mut Report<'_>
     let (name, version) =
         (account.meta.name(), chain.webhook().known().map(|webhook| webhook.settings.version().to_string()));
     let operation = set_entry(account.meta.labels.as_ref(), "/metadata/labels", keys::USE_LABEL, keys::USE_LABEL_VALUE);
-    let object = account.meta.object.clone();
-    let fix = Fix::new(FixKind::Metadata, format!("label service account {name}, then restart"))
-        .command(format!("kubectl label {} {}=true", arguments(&object), keys::USE_LABEL))
-        .change(Change { object: object.clone(), patch: vec![operation] });
+    let object = &account.meta.object;
+    let command = format!("kubectl label {} {}=true", arguments(object), keys::USE_LABEL);
+    let fix = metadata_fix(object, format!("label service account {name}, then restart"), command, operation);
     report
         .add(
-            &object,
+            object,
             "/metadata/labels",
             format!(
                 "service account {} lacks {}: \"true\"; the webhook {} goes by the account's label, so these pods get \
