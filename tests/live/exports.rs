@@ -83,7 +83,6 @@ fn kinds() -> &'static Cluster {
     let cluster = plane();
     MADE.get_or_init(|| {
         for (group, version, kind) in [
-            ("monitoring.coreos.com", "v1", "ThanosRuler"),
             ("kustomize.toolkit.fluxcd.io", "v1", "Kustomization"),
             ("helm.toolkit.fluxcd.io", "v2", "HelmRelease"),
             ("argoproj.io", "v1alpha1", "Application"),
@@ -117,38 +116,6 @@ fn only_step(said: &Said) -> Value {
     let report = said.json();
     assert_eq!(report["plan"].as_array().map(Vec::len), Some(1), "{said:?}");
     report["plan"][0].clone()
-}
-
-#[test]
-fn an_operators_own_resource_is_what_is_changed() {
-    let cluster = kinds();
-    let (home, namespace) = (Home::new(), cluster.namespace("operator").unwrap());
-    let ruler = json!({"apiVersion": "monitoring.coreos.com/v1", "kind": "ThanosRuler", "metadata": {"name": "rules"}, "spec": {"replicas": 1}});
-    namespace.apply(&ruler.to_string()).unwrap();
-    let uid = get(&namespace, "thanosruler/rules")["metadata"]["uid"].clone();
-    owned(
-        &namespace,
-        "rules-app",
-        &json!({"ownerReferences": [{
-        "apiVersion": "monitoring.coreos.com/v1", "kind": "ThanosRuler", "name": "rules", "uid": uid, "controller": true}]}),
-    );
-    let at = ["deploy/rules-app", "-n", namespace.name()];
-    let said = home.fix(cluster, &[&at[..], &["--yes", "-o", "json"]].concat());
-    let step = only_step(&said);
-    assert_eq!((said.code, step["outcome"].as_str()), (1, Some("refused")), "{said:?}");
-    assert!(step["revertedBy"].as_str().unwrap().contains("controller of ThanosRuler"), "{step:#}");
-    assert!(step["atSource"].as_str().unwrap().contains("podMetadata"), "{step:#}");
-    for format in ["kubectl", "yaml"] {
-        let export = home.fix(cluster, &[&at[..], &["--export", format]].concat());
-        match format {
-            "kubectl" => drop(piped(cluster, "sh", &["-e"], &export.out)),
-            _ => drop(piped(cluster, "kubectl", &["apply", "-f", "-"], &export.out)),
-        }
-        let label = get(&namespace, "thanosruler/rules")["spec"]["podMetadata"]["labels"][LABEL].clone();
-        assert_eq!(label, "true", "{format}: {export:?}");
-    }
-    let live = home.fix(cluster, &[&at[..], &["--yes", "--live", "-o", "json"]].concat());
-    assert_eq!((live.code, only_step(&live)["outcome"].as_str()), (0, Some("applied")), "{live:?}");
 }
 
 #[test]

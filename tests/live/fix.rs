@@ -422,7 +422,7 @@ fn an_owner_that_takes_changes_back_is_named_and_only_overruled_when_that_is_sai
     assert_eq!((refused.code, outcomes(&refused.json())), (1, vec![("Deployment".into(), "refused".into())]));
     let source = refused.json()["plan"][0]["atSource"].as_str().unwrap().to_owned();
     assert!(
-        source.contains("Kustomization flux-system/apps") && source.contains("azure.workload.identity~1use"),
+        source.contains("Kustomization flux-system/apps") && source.contains("azure.workload.identity/use"),
         "{source}"
     );
     for (format, part) in [
