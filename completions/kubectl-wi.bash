@@ -796,7 +796,7 @@ _kubectl__wi() {
             return 0
             ;;
         kubectl__wi__subcmd__inspect)
-            opts="-A -l -f -R -o -n -s -v -h --all-namespaces --selector --filename --recursive --as-cluster --as-applied --ask-server --issuer --timeout --azure --subscription --tenant --azure-credential --cloud --arm-endpoint --logs --log-file --select --ignore --show --fail-on --redact --output --color --kubeconfig --context --cluster --user --namespace --as --as-group --as-uid --as-user-extra --server --token --username --password --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --disable-compression --request-timeout --cache-dir --v --help"
+            opts="-A -l -f -R -o -n -s -v -h --all-namespaces --selector --filename --recursive --as-cluster --as-applied --ask-server --issuer --timeout --azure --subscription --tenant --azure-credential --cloud --arm-endpoint --logs --log-file --no-secrets --select --ignore --show --fail-on --redact --output --color --kubeconfig --context --cluster --user --namespace --as --as-group --as-uid --as-user-extra --server --token --username --password --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --disable-compression --request-timeout --cache-dir --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -998,14 +998,14 @@ _kubectl__wi() {
             return 0
             ;;
         kubectl__wi__subcmd__rbac)
-            opts="-s -v -h --for --in --color --kubeconfig --context --cluster --user --as --as-group --as-uid --as-user-extra --server --token --username --password --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --disable-compression --request-timeout --cache-dir --v --help"
+            opts="-s -v -h --for --in --no-secrets --color --kubeconfig --context --cluster --user --as --as-group --as-uid --as-user-extra --server --token --username --password --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --disable-compression --request-timeout --cache-dir --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --for)
-                    COMPREPLY=($(compgen -W "inspect azure" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "inspect exec-probe fix azure" -- "${cur}"))
                     return 0
                     ;;
                 --in)

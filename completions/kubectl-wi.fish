@@ -116,6 +116,7 @@ complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -s R -l r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l as-cluster -d 'The files are the whole cluster: what is not there is absent'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l as-applied -d 'What would be, once the files were applied: they are laid over the cluster'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l ask-server -d 'Ask the API server for a pod of each named workload, without creating it, and compare'
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -l no-secrets -d 'Leave Secrets alone; without it, those that applications name are fetched, and of their values ids alone are kept'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand inspect" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -s l -l selector -d 'Only workloads whose labels match' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand fix" -l only -d 'Only these rules, by code or prefix; without it, all warnings and errors' -r
@@ -332,7 +333,9 @@ complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand explain" -l cache-
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand explain" -s v -l v -d 'How much to tell on standard error: from 6 on, every request with its answer\'s code' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand explain" -l all -d 'Explain all rules'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand rbac" -l for -d 'The features: inspect (simulate included), azure; exec-probe and fix will come' -r -f -a "inspect\t'Read everything that a verdict needs'
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand rbac" -l for -d 'The features: inspect (simulate included), exec-probe, fix, azure; a role for each' -r -f -a "inspect\t'Read everything that a verdict needs'
+exec-probe\t'Run a reader in pods, ask for tokens'
+fix\t'Change workloads, accounts and what configures applications'
 azure\t'Ask Azure, and correct federated credentials: commands of the Azure CLI'"
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand rbac" -l in -d 'Only for one namespace: a Role there, and what has to be read elsewhere' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand rbac" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
@@ -359,6 +362,7 @@ complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand rbac" -l disable-c
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand rbac" -l request-timeout -d 'How long one request may take (5s, 2m; 0 for no limit); without it, 10s to read and 15s to write' -r
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand rbac" -l cache-dir -d 'Accepted for kubectl\'s sake; nothing is cached' -r -F
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand rbac" -s v -l v -d 'How much to tell on standard error: from 6 on, every request with its answer\'s code' -r
+complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand rbac" -l no-secrets -d 'Without the right to fetch Secrets by name, for inspect --no-secrets'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand rbac" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-wi -n "__fish_kubectl_wi_using_subcommand completion" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'

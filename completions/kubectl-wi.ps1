@@ -117,6 +117,7 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-wi' -ScriptBlock {
             [CompletionResult]::new('--as-cluster', '--as-cluster', [CompletionResultType]::ParameterName, 'The files are the whole cluster: what is not there is absent')
             [CompletionResult]::new('--as-applied', '--as-applied', [CompletionResultType]::ParameterName, 'What would be, once the files were applied: they are laid over the cluster')
             [CompletionResult]::new('--ask-server', '--ask-server', [CompletionResultType]::ParameterName, 'Ask the API server for a pod of each named workload, without creating it, and compare')
+            [CompletionResult]::new('--no-secrets', '--no-secrets', [CompletionResultType]::ParameterName, 'Leave Secrets alone; without it, those that applications name are fetched, and of their values ids alone are kept')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
@@ -361,7 +362,7 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-wi' -ScriptBlock {
             break
         }
         'kubectl-wi;rbac' {
-            [CompletionResult]::new('--for', '--for', [CompletionResultType]::ParameterName, 'The features: inspect (simulate included), azure; exec-probe and fix will come')
+            [CompletionResult]::new('--for', '--for', [CompletionResultType]::ParameterName, 'The features: inspect (simulate included), exec-probe, fix, azure; a role for each')
             [CompletionResult]::new('--in', '--in', [CompletionResultType]::ParameterName, 'Only for one namespace: a Role there, and what has to be read elsewhere')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
             [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'Path to the kubeconfig file to use')
@@ -387,6 +388,7 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-wi' -ScriptBlock {
             [CompletionResult]::new('--cache-dir', '--cache-dir', [CompletionResultType]::ParameterName, 'Accepted for kubectl''s sake; nothing is cached')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'How much to tell on standard error: from 6 on, every request with its answer''s code')
             [CompletionResult]::new('--v', '--v', [CompletionResultType]::ParameterName, 'How much to tell on standard error: from 6 on, every request with its answer''s code')
+            [CompletionResult]::new('--no-secrets', '--no-secrets', [CompletionResultType]::ParameterName, 'Without the right to fetch Secrets by name, for inspect --no-secrets')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
