@@ -52,7 +52,7 @@ pub(crate) fn everything() -> Wanted {
 pub(crate) fn wishes(code: &str) -> Wishes {
     let answers =
         Answers { client_id: Some(CLIENT_ID.to_owned()), tenant_id: Some(TENANT_ID.to_owned()), ..Answers::default() };
-    Wishes { only: vec![code.to_owned()], answers, now: "2026-11-21T12:00:00Z".to_owned() }
+    Wishes { only: vec![code.to_owned()], answers, now: "2026-11-21T12:00:00Z".to_owned(), ..Wishes::default() }
 }
 
 /// The plan with every question answered: the first candidate, or a name of its own.
