@@ -159,7 +159,8 @@ fn version_and_rbac_are_documents() {
     let profiles = version["webhookProfiles"].as_array().unwrap();
     assert_eq!(profiles.last().unwrap()["releases"], "1.6.0");
     assert!(profiles.iter().all(|profile| profile["tokenPath"].as_str().unwrap().starts_with("/var/run/secrets/")));
-    let said = wi(&["rbac", "--for", "fix"]);
-    assert_eq!(said.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&said.stderr).contains("does not work yet"));
+    let roles = text(&["rbac", "--for", "inspect,exec-probe,fix"]);
+    let names: Vec<&str> = roles.lines().filter_map(|line| line.trim().strip_prefix("name: ")).collect();
+    assert_eq!(names, ["kubectl-wi-inspect", "kubectl-wi-exec-probe", "kubectl-wi-fix"]);
+    assert!(roles.contains("secrets") && !text(&["rbac", "--no-secrets"]).contains("- secrets\n"));
 }
