@@ -209,7 +209,12 @@ fn requests(stderr: &str) -> BTreeSet<(String, String, String)> {
             ["apis", group, _version, rest @ ..] => (*group, rest),
             _ => continue,
         };
+        let subresource;
         let (resource, name) = match rest {
+            ["namespaces", _, resource, name, part] => {
+                subresource = format!("{resource}/{part}");
+                (subresource.as_str(), Some(*name))
+            }
             ["namespaces", _, resource, name] => (*resource, Some(*name)),
             ["namespaces", _, resource] if *resource != "status" => (*resource, None),
             [resource, name] => (*resource, Some(*name)),

@@ -148,7 +148,7 @@ fn words(line: &Line<'_>) -> Candidates {
         return values(line, arg);
     }
     match arg.get_value_names().and_then(|names| names.first()).map(clap::builder::Str::as_str) {
-        Some("CODE") => codes(),
+        Some("CODE|-") => codes(),
         Some("TYPE/NAME") => objects(line),
         _ => Candidates::default(),
     }

@@ -42,6 +42,12 @@ fn named(resource: &'static ResourceType, verbs: &'static [&'static str], name: 
     Right { names: name, ..right(resource, verbs, place) }
 }
 
+/// A right to something of pods, or of the accounts that they run as, in the namespaces that are inspected.
+fn in_pods(resource: &'static str, verbs: &'static [&'static str]) -> Right {
+    let (group, resource) = (Cow::Borrowed(""), Cow::Borrowed(resource));
+    Right { group, resource, verbs, names: &[], place: Place::Inspected }
+}
+
 /// Everything that `inspect` and `simulate` read.
 pub fn inspect() -> Vec<Right> {
     let (list, get): (&[&str], &[&str]) = (&["list"], &["get"]);
@@ -76,6 +82,8 @@ pub fn inspect() -> Vec<Right> {
         right(&resource::SERVICE, get, Place::Webhook),
         right(&resource::ENDPOINT_SLICE, list, Place::Webhook),
         right(&resource::NETWORK_POLICY, list, Place::Webhook),
+        // Logs of named workloads that are in trouble.
+        in_pods("pods/log", get),
     ];
     rights.extend(groups_and_plurals().into_iter().map(|(group, plural)| {
         let place = if is_without_namespace(group, &plural) { Place::Cluster } else { Place::Inspected };
@@ -92,20 +100,12 @@ fn is_without_namespace(group: &str, plural: &str) -> bool {
 
 /// What `exec-probe` does besides inspecting.
 pub fn exec_probe() -> Vec<Right> {
-    let of = |resource: &'static str, verbs| Right {
-        group: Cow::Borrowed(""),
-        resource: Cow::Borrowed(resource),
-        verbs,
-        names: &[],
-        place: Place::Inspected,
-    };
     vec![
-        of("pods", &["get"]),
+        in_pods("pods", &["get"]),
         // A connection to a pod is opened by GET over a WebSocket, which newer API servers also count as a creation.
-        of("pods/exec", &["create", "get"]),
-        of("pods/ephemeralcontainers", &["patch"]),
-        of("pods/log", &["get"]),
-        of("serviceaccounts/token", &["create"]),
+        in_pods("pods/exec", &["create", "get"]),
+        in_pods("pods/ephemeralcontainers", &["patch"]),
+        in_pods("serviceaccounts/token", &["create"]),
     ]
 }
 
