@@ -131,7 +131,8 @@ fn every_answer_of_entra_is_explained() {
     assert_eq!(real.code, 0, "{real:?}");
     entra.emulator.change(|tenant| tenant.identities[0].credentials.clear());
     let report = entra.probe(&namespace, &["--samples", "1"]).json();
-    assert_eq!(report["findings"][0]["pointsTo"][0], "WI502", "{report:#}");
+    assert_eq!(codes(&report), ["WI502", "WI418"], "{report:#}");
+    assert_eq!(report["findings"][1]["blockedBy"][0], report["findings"][0]["id"], "{report:#}");
 }
 
 #[test]
