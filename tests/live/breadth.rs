@@ -282,8 +282,10 @@ fn each_right_that_is_missing_is_named() {
     missing.sort();
     missing.dedup();
     let mut roles = String::new();
+    // A subresource has a slash, which no name of a role may have.
+    let without = |verb: &str, resource: &str| format!("without-{verb}-{}", resource.replace('/', "-"));
     for (verb, resource) in &missing {
-        let name = format!("without-{verb}-{resource}");
+        let name = without(verb, resource);
         let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": name},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}]});
@@ -292,7 +294,7 @@ fn each_right_that_is_missing_is_named() {
     cluster.apply(&roles).unwrap();
     let mut silent = Vec::new();
     for (verb, resource) in &missing {
-        let user = Subject::User { name: &format!("without-{verb}-{resource}"), group: None };
+        let user = Subject::User { name: &without(verb, resource), group: None };
         let kubeconfig = cluster.kubeconfig_for(&user).unwrap();
         let named = ["inspect", "deploy/velero", "-n", namespace.name(), "-o", "json"];
         let ran = |words: &[&str]| -> Said { wi_as(&cluster, &kubeconfig, words) };
