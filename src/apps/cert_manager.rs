@@ -12,7 +12,7 @@ use crate::chain::Chain;
 use crate::model::finding::{Change, Fix, FixKind, Level, Link, Operation};
 use crate::model::inventory::{Inventory, RawObject};
 use crate::model::workload::Workload;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::keys;
 use serde_json::Value;
 
@@ -265,10 +265,6 @@ rule! {
 }
 
 impl Rule for CertManagerSolver {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         if !chain.is_meant() {
             return;

@@ -11,7 +11,7 @@ use crate::chain::Chain;
 use crate::model::finding::{Fix, FixKind, Level, Link};
 use crate::model::pod::Container;
 use crate::model::settings::{Setting, Settings};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 
 /// external-dns.
 #[derive(Debug)]
@@ -148,10 +148,6 @@ rule! {
 }
 
 impl Rule for ExternalDnsConfig {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(part) = chain.part("external-dns").filter(|_| chain.is_meant()) else { return };
         let _ = (chain.inventory(), chain.secrets());

@@ -3,7 +3,7 @@
 use super::{Application, Complaint, Defect, Part, has_proxy};
 use crate::chain::Chain;
 use crate::model::finding::{Fix, FixKind, Level, Link};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 
 const READS: &[Reads] = &[Reads::Template, Reads::Account, Reads::Objects, Reads::Secrets, Reads::Webhook];
 
@@ -41,10 +41,6 @@ rule! {
 }
 
 impl Rule for ApplicationOutdated {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         if !chain.is_meant() {
             return;
@@ -145,10 +141,6 @@ rule! {
 }
 
 impl Rule for ApplicationConfig {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         if !chain.is_meant() {
             return;

@@ -13,7 +13,7 @@ use crate::model::fact::Fact;
 use crate::model::finding::{Ask, Fix, FixKind, Level, Link};
 use crate::model::object::ObjectRef;
 use crate::model::settings::Settings;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::keys;
 
 /// Loki.
@@ -175,10 +175,6 @@ rule! {
 }
 
 impl Rule for LokiStorageConfig {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(part) = chain.part("loki").filter(|_| chain.is_meant()) else { return };
         let _ = (chain.inventory(), chain.secrets());

@@ -13,7 +13,7 @@ use crate::model::inventory::{Inventory, RawObject};
 use crate::model::object::ObjectRef;
 use crate::model::pod::{CsiVolume, PodSpec};
 use crate::model::workload::Workload;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::keys;
 use serde_json::{Value, json};
 
@@ -212,10 +212,6 @@ rule! {
 }
 
 impl Rule for SecretsStoreClass {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         if !chain.is_meant() {
             return;
@@ -309,10 +305,6 @@ rule! {
 }
 
 impl Rule for CsiTokenRequestsMissing {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         if !chain.is_meant() {
             return;

@@ -9,7 +9,7 @@ use super::{Application, Need, Part};
 use crate::chain::Chain;
 use crate::model::finding::{Fix, FixKind, Level, Link};
 use crate::model::pod::Container;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::keys;
 
 /// A runner of Terraform or OpenTofu.
@@ -130,10 +130,6 @@ rule! {
 }
 
 impl Rule for TerraformRunnerConfig {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(part) = chain.part("terraform").filter(|_| chain.is_meant()) else { return };
         let _ = (chain.inventory(), chain.secrets());

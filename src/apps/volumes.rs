@@ -11,7 +11,7 @@ use crate::model::finding::{Fix, FixKind, Level, Link};
 use crate::model::inventory::Inventory;
 use crate::model::object::ObjectRef;
 use crate::model::workload::Workload;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::keys;
 use serde_json::Value;
 
@@ -200,10 +200,6 @@ rule! {
 }
 
 impl Rule for CsiVolumeIdentity {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(part) = chain.part("azure-storage-csi").filter(|_| chain.is_meant()) else { return };
         let inventory = chain.inventory();

@@ -5,6 +5,7 @@ use super::report::{PodReport, ProbeReport, ProbeVerdict, is_about};
 use crate::model::finding::{Finding, Level};
 use crate::report::style::{Style, clean, columns, cut, pad, wrap};
 use crate::report::text::finding;
+use crate::text::span;
 use crate::webhook::keys;
 use std::fmt::Write as _;
 
@@ -229,14 +230,4 @@ fn exchange_line(exchange: &ProbedExchange) -> String {
         let _ = write!(text, ", {} times no answer: {}", silent.count, silent.why);
     }
     text
-}
-
-/// A duration for people.
-fn span(seconds: i64) -> String {
-    match seconds {
-        ..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds / 60),
-        7200..172_800 => format!("{} h", seconds / 3600),
-        _ => format!("{} days", seconds / 86400),
-    }
 }

@@ -48,41 +48,7 @@ pub struct CredentialView {
     /// `audiences`
     pub audiences: Vec<String>,
     /// Whom it is for.
-    pub usage: CredentialUsage,
-}
-
-/// Whom a credential is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum CredentialUsage {
-    /// A workload of this cluster uses it.
-    Used,
-    /// The account exists here, and no workload uses it with this identity.
-    Unused,
-    /// The account does not exist: whoever creates one of that name gets the identity.
-    AccountMissing,
-    /// This cluster, and the account was not looked at.
-    Unknown,
-    /// Another issuer.
-    Elsewhere,
-    /// AKS manages it, for identity bindings.
-    IdentityBinding,
-    /// An expression decides: any number of accounts.
-    Flexible,
-}
-
-impl From<Usage> for CredentialUsage {
-    fn from(usage: Usage) -> Self {
-        match usage {
-            Usage::Used => Self::Used,
-            Usage::Unused => Self::Unused,
-            Usage::AccountMissing => Self::AccountMissing,
-            Usage::Unknown => Self::Unknown,
-            Usage::Elsewhere => Self::Elsewhere,
-            Usage::IdentityBinding => Self::IdentityBinding,
-            Usage::Flexible => Self::Flexible,
-        }
-    }
+    pub usage: Usage,
 }
 
 /// The identities that a selection names, as Azure knows them and the chains use them.
@@ -128,7 +94,7 @@ fn view(client: Guid, chains: &[Chain<'_>], input: &Input) -> IdentityView {
                 issuer: credential.issuer.clone(),
                 subject: credential.subject.clone(),
                 audiences: credential.audiences.clone(),
-                usage: usage(credential, issuer, &state).into(),
+                usage: usage(credential, issuer, &state),
             };
             (Some(credentials.iter().map(read).collect()), None)
         }
@@ -216,21 +182,15 @@ fn line(out: &mut String, credential: &CredentialView, width: usize, style: Styl
         None => subject.to_owned(),
     };
     let (mark, text) = match credential.usage {
-        CredentialUsage::Used => (style.good(" ok"), format!("{who}, in use")),
-        CredentialUsage::Unused => (style.dim("  -"), format!("{who}, which no workload here uses with this identity")),
-        CredentialUsage::AccountMissing => {
+        Usage::Used => (style.good(" ok"), format!("{who}, in use")),
+        Usage::Unused => (style.dim("  -"), format!("{who}, which no workload here uses with this identity")),
+        Usage::AccountMissing => {
             (style.error("  !"), format!("{who} does not exist: whoever creates it gets this identity"))
         }
-        CredentialUsage::Unknown => {
-            (style.warning("  ?"), format!("{who}, which was not looked at; -A looks everywhere"))
-        }
-        CredentialUsage::Elsewhere => (style.dim("  -"), format!("{who} of another issuer, {}", credential.issuer)),
-        CredentialUsage::IdentityBinding => {
-            (style.dim("  -"), "of AKS identity bindings, which AKS manages".to_owned())
-        }
-        CredentialUsage::Flexible => {
-            (style.warning("  ?"), "flexible: its expression lets in any number of accounts".to_owned())
-        }
+        Usage::Unknown => (style.warning("  ?"), format!("{who}, which was not looked at; -A looks everywhere")),
+        Usage::Elsewhere => (style.dim("  -"), format!("{who} of another issuer, {}", credential.issuer)),
+        Usage::IdentityBinding => (style.dim("  -"), "of AKS identity bindings, which AKS manages".to_owned()),
+        Usage::Flexible => (style.warning("  ?"), "flexible: its expression lets in any number of accounts".to_owned()),
     };
     let name = pad(&clean(&credential.name), width + 2);
     for (at, line) in wrap(&clean(&text), style.width.saturating_sub(width + 8).max(20)).iter().enumerate() {

@@ -165,11 +165,20 @@ pub trait Documented {
     const INFO: RuleInfo;
 }
 
-/// A rule of the catalogue.
-pub trait Rule: Sync {
-    /// What is fixed about it.
+/// The same of a rule in the catalogue, where its type is not known.
+pub trait Described {
+    /// Code, name, level and page.
     fn info(&self) -> &'static RuleInfo;
+}
 
+impl<R: Documented> Described for R {
+    fn info(&self) -> &'static RuleInfo {
+        const { &R::INFO }
+    }
+}
+
+/// A rule of the catalogue.
+pub trait Rule: Described + Sync {
     /// Looks at one chain.
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>);
 }
@@ -205,28 +214,8 @@ impl<'a> Report<'a> {
 
     /// Adds a finding about a field of an object: `path` is a JSON pointer, empty for the object as a whole.
     pub fn add(&mut self, object: &ObjectRef, path: impl Into<String>, message: impl Into<String>) -> Draft<'_> {
-        let path = path.into();
-        self.findings.push(Finding {
-            id: finding_id(self.info.code, object, &path),
-            code: self.info.code,
-            name: self.info.name,
-            level: self.info.level,
-            confidence: Confidence::Observed,
-            object: object.clone(),
-            path,
-            source: None,
-            message: message.into(),
-            evidence: Vec::new(),
-            root_cause: false,
-            blocked_by: Vec::new(),
-            points_to: Vec::new(),
-            fix: None,
-            docs: page::url(self.info.code),
-            link: self.info.link,
-            symptom: relate::is_symptom(self.info.code),
-            observations: Vec::new(),
-            causes: Vec::new(),
-        });
+        let finding = finding(self.info, object, path.into(), message.into());
+        self.findings.push(Finding { symptom: relate::is_symptom(self.info.code), ..finding });
         let at = self.findings.len() - 1;
         Draft { finding: &mut self.findings[at] }
     }
@@ -234,17 +223,21 @@ impl<'a> Report<'a> {
 
 /// A finding that no rule over a chain makes.
 pub(crate) fn loose<R: Documented>(object: &ObjectRef, path: &str, message: &str) -> Finding {
-    let (id, info) = (finding_id(R::INFO.code, object, path), &R::INFO);
+    finding(&R::INFO, object, path.to_owned(), message.to_owned())
+}
+
+/// A finding of a rule that says no more yet than where and what; no consequence of anything.
+pub(crate) fn finding(info: &RuleInfo, object: &ObjectRef, path: String, message: String) -> Finding {
     Finding {
-        id,
+        id: finding_id(info.code, object, &path),
         code: info.code,
         name: info.name,
         level: info.level,
         confidence: Confidence::Observed,
         object: object.clone(),
-        path: path.to_owned(),
+        path,
         source: None,
-        message: message.to_owned(),
+        message,
         evidence: Vec::new(),
         root_cause: false,
         blocked_by: Vec::new(),

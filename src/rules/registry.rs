@@ -158,8 +158,3 @@ pub fn matches(selector: &str, code: &str) -> bool {
         && code.len() >= selector.len()
         && code.as_bytes()[..selector.len()].eq_ignore_ascii_case(selector)
 }
-
-/// The info of a rule type.
-pub(crate) fn info_of<R: Documented>() -> &'static RuleInfo {
-    const { &R::INFO }
-}

@@ -8,6 +8,7 @@ mod clean;
 mod decode;
 mod mask;
 mod pattern;
+mod span;
 mod squeeze;
 
 pub use clean::clean;
@@ -15,4 +16,5 @@ pub use decode::decode;
 pub(crate) use mask::mask_squeezed;
 pub use mask::{HIDDEN, mask, reveal};
 pub(crate) use pattern::pattern;
+pub(crate) use span::span;
 pub use squeeze::Squeezed;

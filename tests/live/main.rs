@@ -13,6 +13,7 @@ mod exports;
 mod first_walk;
 mod fix;
 mod fixable;
+#[path = "../common/fixable_cases.rs"]
 mod fixable_cases;
 #[cfg(unix)]
 mod killed;

@@ -18,6 +18,8 @@ mod facts_azure;
 mod fake_api;
 mod fix;
 mod fixable;
+#[path = "../common/fixable_cases.rs"]
+mod fixable_cases;
 mod formats;
 mod generated;
 mod logs;

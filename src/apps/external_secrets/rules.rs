@@ -8,7 +8,7 @@ use crate::chain::Chain;
 use crate::model::fact::Fact;
 use crate::model::finding::{Ask, Change, Fix, FixKind, Level, Link, Operation};
 use crate::model::object::ObjectRef;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::keys;
 use serde_json::json;
 
@@ -49,10 +49,6 @@ rule! {
 }
 
 impl Rule for ExternalSecretsStore {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         if !chain.is_meant() {
             return;

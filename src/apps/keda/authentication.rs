@@ -5,7 +5,7 @@ use crate::apps::{Part, custom};
 use crate::chain::Chain;
 use crate::chain::near::is_guid;
 use crate::model::finding::{Change, Fix, FixKind, Level, Link, Operation};
-use crate::rules::{Needs, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Report, Rule, rule};
 use crate::webhook::keys;
 use serde_json::json;
 
@@ -42,10 +42,6 @@ rule! {
 }
 
 impl Rule for KedaProviderRemoved {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(view) = View::led_by(chain) else { return };
         let part = chain.part("keda");
@@ -133,10 +129,6 @@ rule! {
 }
 
 impl Rule for KedaIdentityIdInvalid {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(view) = View::led_by(chain) else { return };
         let known: Vec<&str> =
@@ -218,10 +210,6 @@ rule! {
 }
 
 impl Rule for KedaAuthenticationNotFound {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(view) = View::led_by(chain) else { return };
         let all = View::of(chain.inventory());
@@ -300,10 +288,6 @@ rule! {
 }
 
 impl Rule for KedaSubject {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(part) = chain.part("keda").filter(|part| part.component == super::OPERATOR && chain.is_meant()) else {
             return;

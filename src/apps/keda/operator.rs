@@ -7,7 +7,7 @@ use crate::chain::Chain;
 use crate::chain::running::is_mutated;
 use crate::model::fact::Fact;
 use crate::model::finding::{Fix, FixKind, Level, Link};
-use crate::rules::{Needs, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Report, Rule, rule};
 use crate::webhook::keys;
 
 rule! {
@@ -45,10 +45,6 @@ rule! {
 }
 
 impl Rule for KedaOperatorNotWired {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(view) = View::led_by(chain) else { return };
         let Some(part) = chain.part("keda") else { return };
@@ -142,10 +138,6 @@ const SUPPORTED: &[(u32, u32, u32)] = &[
 ];
 
 impl Rule for KedaVersionSkew {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         if View::led_by(chain).is_none() {
             return;

@@ -5,7 +5,7 @@ use crate::apps::custom;
 use crate::apps::message::{Class, Meaning, classify};
 use crate::chain::Chain;
 use crate::model::finding::{Confidence, Fix, FixKind, Level, Link};
-use crate::rules::{Needs, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Report, Rule, rule};
 
 rule! {
     /// ## What it does
@@ -41,10 +41,6 @@ rule! {
 }
 
 impl Rule for KedaConnectionOverrides {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(view) = View::led_by(chain) else { return };
         for scaled in &view.scaled {
@@ -117,10 +113,6 @@ rule! {
 }
 
 impl Rule for KedaScalerFailing {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(view) = View::led_by(chain) else { return };
         for scaled in &view.scaled {

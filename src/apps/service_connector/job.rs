@@ -7,7 +7,7 @@ use crate::azure::facts::AzureFacts;
 use crate::chain::Chain;
 use crate::model::fact::Fact;
 use crate::model::finding::{Fix, FixKind, Level, Link};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 
 /// What the job's failures say, and what to do.
 const FAILURES: &[(&[&str], &str, &str)] = &[
@@ -120,10 +120,6 @@ rule! {
 }
 
 impl Rule for ServiceConnectorJobFailed {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(part) = chain.part("service-connector").filter(|part| part.component == JOB) else { return };
         let Some(said) = failure(part) else { return };

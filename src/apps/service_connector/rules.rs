@@ -7,7 +7,7 @@ use crate::model::fact::Fact;
 use crate::model::finding::{Change, Fix, FixKind, Level, Link, Operation};
 use crate::model::object::ObjectRef;
 use crate::rules::template::label::add_label;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::keys;
 use serde_json::json;
 
@@ -65,10 +65,6 @@ rule! {
 }
 
 impl Rule for ServiceConnectorExtensionGone {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(part) = using(chain).filter(|_| chain.is_meant()) else { return };
         let inventory = chain.inventory();
@@ -135,10 +131,6 @@ rule! {
 }
 
 impl Rule for ServiceConnectorWorkloadUnwired {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let (Some(part), Some(workload)) = (using(chain), chain.workload()) else { return };
         if !chain.is_meant() {
@@ -234,10 +226,6 @@ rule! {
 }
 
 impl Rule for ServiceConnectorOrphan {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let _ = chain.account_name();
         let own = match chain.target() {

@@ -10,7 +10,7 @@ use crate::chain::near::is_guid;
 use crate::model::fact::Fact;
 use crate::model::finding::{Ask, Change, Fix, FixKind, Level, Link, Operation};
 use crate::model::workload::ServiceAccount;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::keys;
 use serde_json::json;
 
@@ -60,10 +60,6 @@ rule! {
 }
 
 impl Rule for ThanosUserAssignedId {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(part) = storing(chain) else { return };
         for store in stores_with(part, |takes| takes == Takes::NodeIdentity) {
@@ -134,10 +130,6 @@ rule! {
 }
 
 impl Rule for ThanosStaticCredentials {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(part) = storing(chain) else { return };
         for store in stores_with(part, |takes| matches!(takes, Takes::Secret(_))) {
@@ -185,10 +177,6 @@ rule! {
 }
 
 impl Rule for ThanosVersionUnsupported {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(part) = storing(chain).filter(|part| part.older_than(0, 33, 0)) else { return };
         let version = part.version.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -242,10 +230,6 @@ rule! {
 }
 
 impl Rule for ThanosAccountSwitched {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(part) = storing(chain) else { return };
         let passed = part.workload.template.spec.containers.iter().any(|container| {

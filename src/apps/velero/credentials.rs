@@ -5,7 +5,7 @@ use crate::apps::version::Version;
 use crate::chain::Chain;
 use crate::model::finding::{Fix, FixKind, Level, Link};
 use crate::model::settings::Settings;
-use crate::rules::{Needs, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Report, Rule, rule};
 
 rule! {
     /// ## What it does
@@ -48,10 +48,6 @@ const WINNING: &[&str] =
     &["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_USERNAME"];
 
 impl Rule for VeleroClientSecret {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(view) = View::led_by(chain) else { return };
         let _ = chain.secrets();

@@ -9,7 +9,7 @@ use crate::model::finding::{Fix, FixKind, Level, Link};
 use crate::model::inventory::RawObject;
 use crate::model::workload::Pod;
 use crate::rules::template::label::add_label;
-use crate::rules::{Needs, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Report, Rule, rule};
 use crate::webhook::keys;
 
 rule! {
@@ -45,10 +45,6 @@ rule! {
 }
 
 impl Rule for VeleroNodeAgentUnlabelled {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let (Some(workload), Some(view)) = (chain.workload(), View::around(chain)) else { return };
         let mine = view.node_agents.iter().find(|part| part.workload.meta.object == workload.meta.object);
@@ -116,10 +112,6 @@ rule! {
 }
 
 impl Rule for VeleroDataMoverDefect {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(view) = View::moving_by(chain) else { return };
         let Some(mover) = view.mover() else { return };
@@ -196,10 +188,6 @@ rule! {
 }
 
 impl Rule for VeleroDataMoverUnlabelled {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         if let Some(view) = View::moving_by(chain) {
             let movers = |pod: &&Pod| MOVER_LABELS.iter().any(|key| pod.meta.label(key).is_some());

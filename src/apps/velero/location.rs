@@ -6,7 +6,7 @@ use crate::apps::message::{Class, Meaning, classify};
 use crate::chain::Chain;
 use crate::model::finding::{Change, Fix, FixKind, Level, Link, Operation};
 use crate::model::inventory::RawObject;
-use crate::rules::{Needs, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Report, Rule, rule};
 use serde_json::json;
 
 /// Whether a location is on Azure.
@@ -58,10 +58,6 @@ rule! {
 }
 
 impl Rule for VeleroUseAadUnset {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(view) = View::led_by(chain) else { return };
         // Before 1.8.0 the plugin knows neither workload identity nor this setting: WI705.
@@ -154,10 +150,6 @@ rule! {
 }
 
 impl Rule for VeleroLocationUnavailable {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(view) = View::led_by(chain) else { return };
         for location in &view.locations {

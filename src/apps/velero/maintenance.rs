@@ -6,7 +6,7 @@ use crate::chain::Chain;
 use crate::model::finding::{Change, Fix, FixKind, Level, Link, Operation, pointer_token};
 use crate::model::object::ObjectRef;
 use crate::model::pod::Container;
-use crate::rules::{Needs, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Report, Rule, rule};
 use crate::webhook::keys;
 use serde_json::{Value, json};
 
@@ -44,10 +44,6 @@ rule! {
 }
 
 impl Rule for VeleroPodLabelsReplaced {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         if let Some(view) = View::moving_by(chain) {
             for agent in &view.node_agents {

@@ -5,7 +5,7 @@ use crate::apps::version::Version;
 use crate::apps::{config, custom};
 use crate::chain::Chain;
 use crate::model::finding::{Fix, FixKind, Level, Link};
-use crate::rules::{Needs, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Report, Rule, rule};
 
 rule! {
     /// ## What it does
@@ -43,10 +43,6 @@ rule! {
 }
 
 impl Rule for VeleroPluginOutdated {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(view) = View::led_by(chain) else { return };
         let (Some(server), Some((at, image, Some(plugin)))) = (&view.server, view.plugin()) else { return };
@@ -140,10 +136,6 @@ rule! {
 }
 
 impl Rule for VeleroUploaderUnsupported {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(view) = View::led_by(chain) else { return };
         let (Some(server), Some(container)) = (&view.server, view.server_container()) else { return };

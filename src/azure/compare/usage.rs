@@ -6,6 +6,8 @@ use crate::azure::guid::Guid;
 use crate::azure::identities::{FederatedCredential, Identity};
 use crate::azure::resource_id::ResourceId;
 use crate::token::difference::account as account_of;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 /// What is known about a service account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,22 +22,24 @@ pub enum AccountState {
     Unknown,
 }
 
-/// What a credential of an identity is for, seen from one cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whom a credential is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "CredentialUsage")]
 pub enum Usage {
     /// A workload of this cluster uses it.
     Used,
-    /// The account exists here, and no workload uses it.
+    /// The account exists here, and no workload uses it with this identity.
     Unused,
     /// The account does not exist: whoever creates one of that name gets the identity.
     AccountMissing,
-    /// This cluster, and the account could not be looked at.
+    /// This cluster, and the account was not looked at.
     Unknown,
-    /// Another issuer: another cluster, or something that is none.
+    /// Another issuer.
     Elsewhere,
-    /// Managed by AKS for identity bindings.
+    /// AKS manages it, for identity bindings.
     IdentityBinding,
-    /// An expression decides about the subject: any number of accounts.
+    /// An expression decides: any number of accounts.
     Flexible,
 }
 

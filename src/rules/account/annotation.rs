@@ -8,7 +8,7 @@ use crate::model::fact::Fact;
 use crate::model::finding::{Ask, Change, Fix, FixKind, Level, Link};
 use crate::model::object::ObjectRef;
 use crate::rules::edit::{arguments, remove_entry, set_entry, then_restart};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::keys;
 
 rule! {
@@ -59,10 +59,6 @@ struct Stray<'a> {
 }
 
 impl Rule for AnnotationWrongKey {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         if !chain.is_meant() {
             return;

@@ -11,7 +11,7 @@ use crate::model::object::ObjectRef;
 use crate::model::pod::Container;
 use crate::model::workload::{ServiceAccount, Workload};
 use crate::rules::edit::{and, arguments, then_restart};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::keys;
 use serde_json::json;
 
@@ -51,10 +51,6 @@ rule! {
 }
 
 impl Rule for ClientIdMissing {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         if !chain.is_meant() || chain.token_source() != TokenSource::Injected {
@@ -204,10 +200,6 @@ rule! {
 }
 
 impl Rule for ClientIdInvalid {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Fact::Known(account) = chain.account() else { return };
         let Some(value) = account.meta.annotation(keys::CLIENT_ID).filter(|_| chain.is_meant()) else { return };

@@ -4,7 +4,7 @@ use crate::chain::{Chain, annotation_path};
 use crate::model::fact::Fact;
 use crate::model::finding::{Fix, FixKind, Level, Link};
 use crate::rules::edit::arguments;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::keys;
 
 rule! {
@@ -42,10 +42,6 @@ rule! {
 }
 
 impl Rule for DefaultAccountAnnotated {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Fact::Known(account) = chain.account() else { return };
         let annotated = account.meta.annotation(keys::CLIENT_ID).is_some_and(|id| !id.is_empty());

@@ -4,7 +4,7 @@ use crate::chain::{Chain, label_path};
 use crate::model::fact::Fact;
 use crate::model::finding::{FixKind, Level, Link};
 use crate::rules::edit::{arguments, metadata_fix, remove_entry};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::{Trigger, keys};
 
 rule! {
@@ -38,10 +38,6 @@ rule! {
 }
 
 impl Rule for LegacyAccountLabel {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Fact::Known(account) = chain.account() else { return };
         let labelled = account.meta.label(keys::USE_LABEL).is_some();

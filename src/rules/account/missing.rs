@@ -3,7 +3,7 @@
 use crate::chain::{Chain, meant};
 use crate::model::finding::{Ask, Fix, FixKind, Level, Link};
 use crate::model::object::ObjectRef;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::keys;
 
 rule! {
@@ -39,10 +39,6 @@ rule! {
 }
 
 impl Rule for ServiceAccountMissing {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         let name = chain.account_name();

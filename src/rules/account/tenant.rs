@@ -6,7 +6,7 @@ use crate::chain::{Chain, annotation_path};
 use crate::model::fact::Fact;
 use crate::model::finding::{Change, FixKind, Level, Link};
 use crate::rules::edit::{arguments, remove_entry, then_restart};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::keys;
 
 rule! {
@@ -44,10 +44,6 @@ rule! {
 }
 
 impl Rule for TenantIdInvalid {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Fact::Known(account) = chain.account() else { return };
         let Some(value) = account.meta.annotation(keys::TENANT_ID).filter(|_| chain.is_meant()) else { return };

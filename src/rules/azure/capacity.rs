@@ -8,7 +8,7 @@ use crate::azure::declared::Declared;
 use crate::chain::Chain;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Fix, FixKind, Level, Link};
-use crate::rules::{Needs, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Report, Rule, rule};
 
 rule! {
     /// ## What it does
@@ -48,10 +48,6 @@ rule! {
 const REFUSED: &str = "maximum number of federated identity credentials";
 
 impl Rule for FederatedCredentialLimit {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let cases = cases(chain);
         for (shown, facts) in identities(chain) {
@@ -137,10 +133,6 @@ rule! {
 }
 
 impl Rule for FederatedCredentialStale {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let cases = cases(chain);
         for (shown, facts) in identities(chain) {

@@ -4,7 +4,7 @@ use crate::azure::object::cluster_ref;
 use crate::chain::Chain;
 use crate::model::fact::Fact;
 use crate::model::finding::{Fix, FixKind, Level, Link};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 
 rule! {
     /// ## What it does
@@ -40,10 +40,6 @@ rule! {
 }
 
 impl Rule for AksFeatureDisabled {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         if !chain.is_meant() {
             return;

@@ -7,7 +7,7 @@ use crate::azure::declared::{Declared, DeclaredCredential};
 use crate::azure::{FederatedCredential, Identity};
 use crate::chain::Chain;
 use crate::model::finding::{Confidence, Fix, FixKind, Level, Link};
-use crate::rules::{Needs, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Report, Rule, rule};
 
 rule! {
     /// ## What it does
@@ -44,10 +44,6 @@ rule! {
 }
 
 impl Rule for CredentialContested {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let declared = chain.declared();
         for case in cases(chain) {

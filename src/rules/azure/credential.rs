@@ -10,7 +10,7 @@ use crate::chain::Chain;
 use crate::chain::azure::Presentation;
 use crate::chain::entra::Refusal;
 use crate::model::finding::{Confidence, Fix, FixKind, Level, Link};
-use crate::rules::{Needs, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Documented, Needs, Report, Rule, rule};
 use crate::token::aadsts;
 use crate::token::difference::Difference;
 
@@ -153,12 +153,8 @@ rule! {
 macro_rules! credential_rule {
     ($($rule:ident)*) => {
         $(impl Rule for $rule {
-            fn info(&self) -> &'static RuleInfo {
-                registry::info_of::<Self>()
-            }
-
             fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
-                check(self.info().code, chain, report);
+                check(Self::INFO.code, chain, report);
             }
         })*
     };

@@ -8,7 +8,7 @@ use crate::model::fact::Fact;
 use crate::model::finding::{Change, Fix, FixKind, Level, Link};
 use crate::model::workload::ServiceAccount;
 use crate::rules::edit::{arguments, set_entry, then_restart};
-use crate::rules::{Needs, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Report, Rule, rule};
 use crate::webhook::keys;
 
 rule! {
@@ -46,10 +46,6 @@ rule! {
 }
 
 impl Rule for IdentityNotFound {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         for (shown, facts) in identities(chain) {
             let Discovered::UserAssigned(found) = &facts.discovered else { continue };
@@ -142,10 +138,6 @@ rule! {
 }
 
 impl Rule for ClientIdIsObjectId {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         for (shown, facts) in identities(chain) {
             let Discovered::ObjectIdOf(found) = &facts.discovered else { continue };
@@ -221,10 +213,6 @@ rule! {
 }
 
 impl Rule for TenantMismatch {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         for (shown, facts) in identities(chain) {
             let lives = facts.found().and_then(|found| found.identity.known()).and_then(|identity| identity.tenant_id);

@@ -10,7 +10,7 @@ use crate::azure::{ResourceId, ScopeLevel};
 use crate::chain::Chain;
 use crate::chain::azure::Presentation;
 use crate::model::finding::{Confidence, Fix, FixKind, Level, Link};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 
 const READS: &[Reads] =
     &[Reads::Template, Reads::Account, Reads::Webhook, Reads::Cluster, Reads::Objects, Reads::Identity, Reads::Roles];
@@ -51,10 +51,6 @@ rule! {
 }
 
 impl Rule for RoleAssignmentMissing {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let identities = identities(chain);
         // With several identities it is not known which one is to have which role.
@@ -322,10 +318,6 @@ rule! {
 }
 
 impl Rule for RoleTooBroad {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let needs: Vec<RoleNeed> = chain.applications().iter().flat_map(|part| part.application.roles(part)).collect();
         let whole = needs.iter().any(|need| need.role == "Contributor" && need.scope.contains("subscription"));

@@ -4,7 +4,7 @@ use super::{configuration, consequence};
 use crate::chain::Chain;
 use crate::model::fact::Fact;
 use crate::model::finding::{Fix, FixKind, Level, Link};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::certificate::CertificateFault;
 use crate::webhook::registration::{Registration, ServiceReference};
 
@@ -46,10 +46,6 @@ rule! {
 }
 
 impl Rule for WebhookCaInvalid {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Fact::Known(webhook) = chain.webhook() else { return };
         if !chain.needs_injection() {

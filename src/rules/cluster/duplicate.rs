@@ -4,7 +4,7 @@ use super::configuration;
 use crate::chain::Chain;
 use crate::model::fact::Fact;
 use crate::model::finding::{Fix, FixKind, Level, Link};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::install::WebhookDeployment;
 
 rule! {
@@ -42,10 +42,6 @@ rule! {
 }
 
 impl Rule for WebhookDuplicate {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Fact::Known(webhook) = chain.webhook() else { return };
         let Some(registration) = webhook.registrations.first().filter(|_| chain.needs_injection()) else { return };

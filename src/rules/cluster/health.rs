@@ -5,7 +5,7 @@ use crate::chain::Chain;
 use crate::chain::compare::Answer;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Fix, FixKind, Level, Link};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::health::Fault;
 use crate::webhook::refusal::Refusal;
 
@@ -49,10 +49,6 @@ rule! {
 }
 
 impl Rule for WebhookUnhealthy {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Fact::Known(webhook) = chain.webhook() else { return };
         if !chain.needs_injection() {

@@ -6,7 +6,7 @@ use crate::chain::cluster::{Cluster, PublicKey, Published};
 use crate::chain::meant::TokenSource;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Fix, FixKind, Level, Link};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use std::net::IpAddr;
 
 rule! {
@@ -46,10 +46,6 @@ rule! {
 }
 
 impl Rule for OidcIssuerUnusable {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         if !uses_tokens(chain) {
             return;
@@ -159,10 +155,6 @@ rule! {
 }
 
 impl Rule for OidcIssuerUnreachable {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let cluster = chain.cluster();
         let Fact::Known(published) = &cluster.published else { return };
@@ -274,10 +266,6 @@ rule! {
 }
 
 impl Rule for SigningAlgorithmUnsupported {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         if !uses_tokens(chain) {
             return;

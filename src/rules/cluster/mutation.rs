@@ -7,7 +7,7 @@ use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Fix, FixKind, Level, Link};
 use crate::model::inventory::Inventory;
 use crate::model::pod::PodTemplate;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::fields::NewerField;
 use crate::webhook::refusal::Refusal;
 use crate::webhook::{Generation, Registration, WebhookVersion};
@@ -52,10 +52,6 @@ rule! {
 }
 
 impl Rule for WebhookNotIdempotent {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Fact::Known(webhook) = chain.webhook() else { return };
         let Some(registration) = webhook.registrations.first().filter(|_| chain.needs_injection()) else { return };
@@ -172,10 +168,6 @@ rule! {
 }
 
 impl Rule for WebhookDropsFields {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let (Some(workload), Fact::Known(webhook)) = (chain.workload(), chain.webhook()) else { return };
         if !chain.needs_injection() || !chain.is_labelled() {

@@ -5,7 +5,7 @@ use crate::chain::Chain;
 use crate::model::fact::Fact;
 use crate::model::finding::{Fix, FixKind, Level, Link};
 use crate::model::workload::Workload;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::{Distribution, WebhookInstallation, WebhookVersion, keys};
 
 rule! {
@@ -45,10 +45,6 @@ rule! {
 }
 
 impl Rule for WebhookOutdated {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let (Some(workload), Fact::Known(webhook)) = (chain.workload(), chain.webhook()) else { return };
         let Some(registration) = webhook.registrations.first().filter(|_| chain.needs_injection()) else { return };

@@ -4,7 +4,7 @@ use crate::chain::Chain;
 use crate::chain::pod_identity::PodIdentity;
 use crate::model::finding::{Fix, FixKind, Level, Link};
 use crate::model::object::ObjectRef;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 
 rule! {
     /// ## What it does
@@ -43,10 +43,6 @@ rule! {
 }
 
 impl Rule for PodIdentityInstalled {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         if !chain.is_meant() {
             return;

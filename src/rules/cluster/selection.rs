@@ -7,7 +7,7 @@ use crate::model::StringMap;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Fix, FixKind, Level, Link};
 use crate::model::object::ObjectRef;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::registration::enforcer_excludes;
 use crate::webhook::{Barrier, Candidate, Distribution, Registration, Selection, keys, selects};
 
@@ -50,10 +50,6 @@ rule! {
 }
 
 impl Rule for WebhookExcludesNamespace {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let (Some(workload), Fact::Known(webhook)) = (chain.workload(), chain.webhook()) else { return };
         if !chain.needs_injection() {

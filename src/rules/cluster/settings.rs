@@ -6,7 +6,7 @@ use crate::chain::compare::{Aspect, Difference};
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Fix, FixKind, Level, Link};
 use crate::model::object::ObjectRef;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::{Registration, WebhookInstallation, keys};
 
 rule! {
@@ -50,10 +50,6 @@ rule! {
 }
 
 impl Rule for WebhookMisconfigured {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Fact::Known(webhook) = chain.webhook() else { return };
         let Some(registration) = webhook.registrations.first().filter(|_| chain.needs_injection()) else { return };

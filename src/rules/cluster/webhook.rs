@@ -4,7 +4,7 @@ use crate::chain::Chain;
 use crate::model::finding::{Fix, FixKind, Level, Link};
 use crate::model::inventory::Inventory;
 use crate::model::object::ObjectRef;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 
 rule! {
     /// ## What it does
@@ -44,10 +44,6 @@ rule! {
 }
 
 impl Rule for WebhookMissing {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         if !chain.needs_injection() || !chain.webhook().is_absent() {
             return;

@@ -3,7 +3,7 @@
 use crate::chain::Chain;
 use crate::model::finding::{Fix, FixKind, Level, Link};
 use crate::rules::cluster::mutation::refusals;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::refusal::{NotReached, Refusal};
 
 rule! {
@@ -42,10 +42,6 @@ rule! {
 }
 
 impl Rule for PodCreationDenied {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         if !chain.is_meant() {

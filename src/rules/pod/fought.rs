@@ -5,7 +5,7 @@ use crate::chain::running::is_mutated;
 use crate::model::event::Event;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Fix, FixKind, Level, Link};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 
 rule! {
     /// ## What it does
@@ -45,10 +45,6 @@ rule! {
 const AGAIN: i64 = 3;
 
 impl Rule for MutationFought {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         if workload.is_built_in() || !chain.is_meant() {

@@ -6,7 +6,7 @@ use crate::chain::running::is_mutated;
 use crate::model::fact::Fact;
 use crate::model::finding::{FixKind, Level, Link};
 use crate::model::workload::Pod;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::{Trigger, WebhookInstallation, keys};
 
 rule! {
@@ -43,10 +43,6 @@ rule! {
 }
 
 impl Rule for PodNotMutated {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         let Fact::Known(pods) = chain.pods() else { return };

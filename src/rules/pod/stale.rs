@@ -7,7 +7,7 @@ use crate::chain::running::is_mutated;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, FixKind, Level, Link};
 use crate::model::workload::Pod;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 
 rule! {
     /// ## What it does
@@ -48,10 +48,6 @@ rule! {
 }
 
 impl Rule for PodStale {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         if !chain.needs_injection() {

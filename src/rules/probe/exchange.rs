@@ -4,7 +4,7 @@ use super::{object, way, whose};
 use crate::chain::Chain;
 use crate::model::finding::{Confidence, Fix, FixKind, Level, Link};
 use crate::probe::facts::{ExchangeError, ProbedExchange};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::token::aadsts::{self, Kind, Lookup};
 
 /// `AADSTS700213 (no matching credential for the subject)`
@@ -79,10 +79,6 @@ rule! {
 }
 
 impl Rule for ExchangeRejected {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         for (probe, exchange) in chain.exchanges() {
             if let Some(other) = other_identity(exchange) {
@@ -186,10 +182,6 @@ rule! {
 }
 
 impl Rule for ExchangeFlaky {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         for (probe, exchange) in chain.exchanges() {
             let failed = exchange.samples.saturating_sub(exchange.succeeded);
@@ -263,10 +255,6 @@ rule! {
 }
 
 impl Rule for AuthorityUnreachable {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         if chain.probe().is_none() {
             super::policy::closed(chain, report);

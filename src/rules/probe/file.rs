@@ -4,7 +4,7 @@ use super::{object, restart, whose};
 use crate::chain::Chain;
 use crate::model::finding::{Confidence, FixKind, Level, Link};
 use crate::probe::facts::{ContainerProbe, Method, TokenFile};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 
 rule! {
     /// ## What it does
@@ -40,10 +40,6 @@ rule! {
 }
 
 impl Rule for TokenFileMissing {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         for (probe, file) in files(chain).filter(|(_, file)| file.exists == Some(false)) {
             let from_beside = probe.method == Some(Method::Ephemeral);
@@ -104,10 +100,6 @@ rule! {
 }
 
 impl Rule for TokenUnreadable {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         if chain.probe().is_none() {
             super::mode::computed(chain, report);

@@ -6,7 +6,8 @@ use crate::chain::meant::TokenSource;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Fix, FixKind, Level, Link};
 use crate::probe::facts::{Clock, ContainerProbe, Method, ProbedToken, Signature};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
+use crate::text::span;
 use crate::token::check::{Comparison, Expectation, Lifetime, check};
 use crate::token::difference::{Difference, Side};
 
@@ -26,16 +27,6 @@ fn marked(difference: &Difference) -> Vec<String> {
         lines.push(reason.sentence("the token", "what is expected"));
     }
     lines
-}
-
-/// A duration for people.
-fn span(seconds: i64) -> String {
-    match seconds {
-        ..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds / 60),
-        7200..172_800 => format!("{} h", seconds / 3600),
-        _ => format!("{} days", seconds / 86400),
-    }
 }
 
 rule! {
@@ -72,10 +63,6 @@ rule! {
 }
 
 impl Rule for TokenExpired {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(now) = chain.probe().map(|probe| probe.now) else { return };
         for (probe, token) in tokens(chain) {
@@ -136,10 +123,6 @@ rule! {
 }
 
 impl Rule for TokenIssuerMismatch {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         if chain.probe().is_none() {
             return;
@@ -198,10 +181,6 @@ rule! {
 }
 
 impl Rule for TokenSubjectMismatch {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         if chain.probe().is_none() {
             return;
@@ -262,10 +241,6 @@ rule! {
 }
 
 impl Rule for TokenAudienceMismatch {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         if chain.probe().is_none() {
             return;
@@ -338,10 +313,6 @@ rule! {
 }
 
 impl Rule for TokenKeyUnknown {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         for (probe, token) in tokens(chain) {
             let from = token.keys_from.as_deref().unwrap_or("the issuer");
@@ -404,10 +375,6 @@ rule! {
 }
 
 impl Rule for ClockSkew {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(now) = chain.probe().map(|probe| probe.now) else { return };
         for probe in chain.probe().into_iter().flat_map(|probe| &probe.pods) {

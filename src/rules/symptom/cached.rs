@@ -3,7 +3,7 @@
 use super::{commands, facts, words};
 use crate::chain::Chain;
 use crate::model::finding::{Confidence, Fix, FixKind, Level, Link};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::symptoms::Weight;
 
 rule! {
@@ -44,10 +44,6 @@ rule! {
 const ADVICE: &str = "upgrade the SDK, or read AZURE_FEDERATED_TOKEN_FILE each time; a restart helps for an hour";
 
 impl Rule for AssertionCached {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         if !chain.is_meant() || by_sub_path(chain) {
             return;

@@ -6,7 +6,7 @@ mod observe;
 pub use cached::AssertionCached;
 pub use observe::observe;
 
-use super::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use super::{Documented, Needs, Reads, Report, Rule, RuleInfo, rule};
 use crate::chain::Chain;
 use crate::chain::symptoms::Seen;
 use crate::model::finding::{Confidence, Fix, FixKind, Level, Link, Observation};
@@ -272,12 +272,8 @@ rule! {
 macro_rules! reports {
     ($($name:ident),* $(,)?) => {
         $(impl Rule for $name {
-            fn info(&self) -> &'static RuleInfo {
-                registry::info_of::<Self>()
-            }
-
             fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
-                tell(chain, self.info(), report);
+                tell(chain, &Self::INFO, report);
             }
         })*
     };
@@ -294,10 +290,6 @@ reports!(
 );
 
 impl Rule for SymptomNotIdentity {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     /// The first failure only, and only where somebody wonders: every log has some.
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let seen = chain.symptoms();

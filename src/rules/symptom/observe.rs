@@ -3,9 +3,9 @@
 use super::{fix, level, link, message, path, words};
 use crate::chain::Chain;
 use crate::model::fact::Fact;
-use crate::model::finding::{Confidence, Finding, Fix, Level, Link, Observation, finding_id};
+use crate::model::finding::{Confidence, Finding, Fix, Level, Link, Observation};
 use crate::model::object::ObjectRef;
-use crate::rules::{Reads, Report, RuleInfo, registry};
+use crate::rules::{self, Reads, Report, RuleInfo, registry};
 
 /// Makes findings of what texts say of other rules: Entra's own words, in a log, an event or a status, that there is no
 /// such credential; the API server's, that there is no such account. Where the rule has found it by itself, the words
@@ -76,24 +76,10 @@ fn finding(object: &ObjectRef, info: &'static RuleInfo, observation: Observation
         fix = fix.command(command);
     }
     Finding {
-        id: finding_id(info.code, object, ""),
-        code: info.code,
-        name: info.name,
         level: if info.code == "WI601" { Level::Error } else { info.level },
         confidence: if observation.probable { Confidence::Inferred } else { Confidence::Observed },
-        object: object.clone(),
-        path: String::new(),
-        source: None,
-        message: format!("{}; its own words say so", observation.message),
         evidence: observation.evidence,
-        root_cause: false,
-        blocked_by: Vec::new(),
-        points_to: Vec::new(),
         fix: Some(fix),
-        docs: crate::rules::page::url(info.code),
-        link: info.link,
-        symptom: false,
-        observations: Vec::new(),
-        causes: Vec::new(),
+        ..rules::finding(info, object, String::new(), format!("{}; its own words say so", observation.message))
     }
 }

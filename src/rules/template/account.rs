@@ -8,7 +8,7 @@ use crate::model::object::Meta;
 use crate::model::pod::Container;
 use crate::model::workload::{ServiceAccount, Workload};
 use crate::rules::edit::{arguments, template_fix_by};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::keys;
 use serde_json::json;
 
@@ -48,10 +48,6 @@ rule! {
 }
 
 impl Rule for WrongServiceAccount {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         if !asks_itself(chain) || !lacks_identity(chain) {

@@ -5,7 +5,7 @@ use crate::model::finding::{Change, Fix, FixKind, Level, Link, Operation};
 use crate::model::inventory::RawObject;
 use crate::model::workload::Workload;
 use crate::rules::edit::{and, patch_command, template_fix};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use serde_json::{Value, json};
 
 rule! {
@@ -45,10 +45,6 @@ rule! {
 }
 
 impl Rule for AutomountDisabled {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         if !chain.is_meant() || mounts_api_token(workload) {

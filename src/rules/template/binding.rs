@@ -6,7 +6,7 @@ use crate::model::finding::{Fix, FixKind, Level, Link, Operation};
 use crate::model::inventory::RawObject;
 use crate::model::workload::Workload;
 use crate::rules::edit::template_fix;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::keys;
 use serde_json::{Value, json};
 
@@ -58,10 +58,6 @@ rule! {
 }
 
 impl Rule for IdentityBindingMode {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         if !chain.is_meant() {

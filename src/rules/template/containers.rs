@@ -8,7 +8,7 @@ use crate::model::inventory::RawObject;
 use crate::model::pod::Container;
 use crate::model::workload::{Pod, Workload};
 use crate::rules::edit::{and, arguments, restart_command, template_fix};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::keys;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -51,10 +51,6 @@ rule! {
 }
 
 impl Rule for ContainerSkipped {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         if !chain.needs_injection() {

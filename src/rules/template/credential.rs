@@ -7,7 +7,7 @@ use crate::model::finding::{Change, Fix, FixKind, Level, Link, Operation};
 use crate::model::pod::{Container, ContainerList};
 use crate::model::workload::Workload;
 use crate::rules::edit::{arguments, template_fix_by};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 
 rule! {
     /// ## What it does
@@ -55,10 +55,6 @@ const USER: (&str, &str) = ("AZURE_USERNAME", "AZURE_PASSWORD");
 const ALLOWED: &str = "AZURE_TOKEN_CREDENTIALS";
 
 impl Rule for ClientSecretPrecedence {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         if !chain.is_meant() || !super::takes_token(chain) {

@@ -9,7 +9,7 @@ use crate::model::workload::Workload;
 use crate::rules::account::client_id::Flaw;
 use crate::rules::account::tenant::is_domain;
 use crate::rules::edit::{arguments, template_fix_by};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::keys;
 
 rule! {
@@ -65,10 +65,6 @@ impl Fault {
 }
 
 impl Rule for EnvOverride {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         // In a pod that exists the webhook's own variables stand beside the container's.

@@ -3,7 +3,7 @@
 use crate::chain::{Chain, annotation_path};
 use crate::model::finding::{FixKind, Level, Link, Operation};
 use crate::rules::edit::{arguments, metadata_fix, template_fix};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::injection::expiration_of;
 use crate::webhook::keys;
 use serde_json::json;
@@ -42,10 +42,6 @@ rule! {
 }
 
 impl Rule for TokenExpirationInvalid {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         if !chain.needs_injection() {

@@ -11,7 +11,7 @@ use crate::model::workload::Workload;
 use crate::rules::edit::{
     arguments, metadata_fix, patch_command, remove_entry, set_entry, template_fix_by, then_restart,
 };
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::{Trigger, keys};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -59,10 +59,6 @@ rule! {
 }
 
 impl Rule for PodLabelMissing {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         if !chain.needs_injection() {
@@ -245,10 +241,6 @@ rule! {
 }
 
 impl Rule for PodLabelWrongValue {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         let Some(value) = workload.template.metadata.label(keys::USE_LABEL) else { return };
@@ -310,10 +302,6 @@ rule! {
 }
 
 impl Rule for PodLabelTypo {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         let labels = &workload.template.metadata.labels;

@@ -4,7 +4,7 @@ use crate::chain::Chain;
 use crate::chain::running::is_mutated;
 use crate::model::finding::{FixKind, Level, Link};
 use crate::model::workload::Pod;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::{Trigger, keys};
 use serde_json::Value;
 
@@ -42,10 +42,6 @@ rule! {
 }
 
 impl Rule for LabelAddedTooLate {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         let in_template = workload.template.metadata.label(keys::USE_LABEL).is_some();

@@ -7,7 +7,7 @@ use crate::model::StringMap;
 use crate::model::finding::{FixKind, Level, Link};
 use crate::model::object::ObjectRef;
 use crate::rules::edit::{remove_entry, set_entry};
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::{Trigger, keys};
 use serde_json::json;
 
@@ -56,10 +56,6 @@ struct Stray {
 }
 
 impl Rule for PodLabelWrongPlace {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         let labels = workload.template.metadata.labels.as_ref();

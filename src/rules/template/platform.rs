@@ -5,7 +5,7 @@ use crate::model::finding::{Fix, FixKind, Level, Link, Operation};
 use crate::model::pod::{PodTemplate, SecurityContext};
 use crate::model::workload::Workload;
 use crate::rules::edit::template_fix;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use serde_json::json;
 
 rule! {
@@ -41,10 +41,6 @@ rule! {
 }
 
 impl Rule for StaticPod {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         let of = &workload.meta;
@@ -102,10 +98,6 @@ rule! {
 }
 
 impl Rule for WindowsOsMissing {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         if !chain.is_meant() || !super::takes_token(chain) || !is_windows(&workload.template) {
@@ -223,10 +215,6 @@ rule! {
 }
 
 impl Rule for VirtualNodeUnsupported {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         if !chain.is_meant() || !super::takes_token(chain) {

@@ -3,7 +3,7 @@
 use crate::chain::{Chain, label_path};
 use crate::model::finding::{FixKind, Level, Link, Operation};
 use crate::rules::template::label::label_fix;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use serde_json::{Value, json};
 
 const LABEL: &str = "aadpodidbinding";
@@ -42,10 +42,6 @@ rule! {
 }
 
 impl Rule for PodIdentityLabel {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         let Some(binding) = workload.template.metadata.label(LABEL).filter(|_| chain.is_meant()) else { return };

@@ -5,7 +5,7 @@ use crate::chain::{Chain, annotation_path};
 use crate::model::finding::{FixKind, Level, Link, Operation};
 use crate::model::workload::Workload;
 use crate::rules::edit::template_fix;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::injection::proxy_port_of;
 use crate::webhook::keys;
 
@@ -47,10 +47,6 @@ rule! {
 }
 
 impl Rule for ProxySidecarMisused {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         let Some(value) = workload.template.metadata.annotation(keys::INJECT_PROXY) else { return };

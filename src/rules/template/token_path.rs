@@ -7,7 +7,7 @@ use crate::model::finding::{Fix, FixKind, Level, Link};
 use crate::model::object::ObjectRef;
 use crate::model::pod::{Container, ContainerList};
 use crate::model::workload::Workload;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::keys;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -63,10 +63,6 @@ struct Written {
 }
 
 impl Rule for TokenPathHardcoded {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         if !chain.needs_injection() {

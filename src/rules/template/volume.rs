@@ -7,7 +7,7 @@ use crate::model::finding::{Fix, FixKind, Level, Link, Operation};
 use crate::model::pod::{Container, ContainerList, TokenProjection, VolumeMount};
 use crate::model::workload::Workload;
 use crate::rules::edit::template_fix;
-use crate::rules::{Needs, Reads, Report, Rule, RuleInfo, registry, rule};
+use crate::rules::{Needs, Reads, Report, Rule, rule};
 use crate::webhook::injection::Placement;
 use crate::webhook::{AccountView, Injection, Naming, WebhookSettings, injection, keys};
 use serde_json::json;
@@ -51,10 +51,6 @@ rule! {
 }
 
 impl Rule for ManualTokenVolume {
-    fn info(&self) -> &'static RuleInfo {
-        registry::info_of::<Self>()
-    }
-
     fn check(&self, chain: &Chain<'_>, report: &mut Report<'_>) {
         let Some(workload) = chain.workload() else { return };
         if !chain.is_meant() || workload.is_from_pod() {

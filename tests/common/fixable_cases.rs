@@ -15,18 +15,14 @@ use std::path::{Path, PathBuf};
 pub(crate) const CLIENT_ID: &str = "3f6c2b1e-9a4d-4c6e-8f0a-2d5b7c9e91d2";
 pub(crate) const TENANT_ID: &str = "0f1e2d3c-4b5a-4697-8877-665544332211";
 
-/// Rules whose findings need Azure: their fixes are tried against the emulator of it.
-const BY_AZURE: &[&str] = &["WI508", "WI509"];
-
 /// Rules whose findings only `exec-probe` has, which `fix` does not run.
 const BY_PROBE: &[&str] = &["WI410", "WI411", "WI412", "WI413", "WI415"];
 
-pub(crate) fn fixable() -> impl Iterator<Item = &'static str> {
-    let applied = |kind: Option<FixKind>| matches!(kind, Some(FixKind::Metadata | FixKind::Restart));
+pub(crate) fn fixable() -> impl Iterator<Item = (&'static str, FixKind)> {
+    let applied = |kind: &FixKind| matches!(kind, FixKind::Metadata | FixKind::Restart | FixKind::Access);
     registry::infos()
-        .filter(move |info| applied(info.fix))
-        .map(|info| info.code)
-        .filter(|code| !BY_PROBE.contains(code) && !BY_AZURE.contains(code))
+        .filter_map(move |info| Some((info.code, info.fix.filter(applied)?)))
+        .filter(|(code, _)| !BY_PROBE.contains(code))
 }
 
 pub(crate) fn fires(code: &str) -> Vec<PathBuf> {
@@ -41,10 +37,10 @@ pub(crate) fn fires(code: &str) -> Vec<PathBuf> {
     inside(&rule).into_iter().filter(|path| named(path, "fires-")).collect()
 }
 
-pub(crate) fn read(folder: &Path) -> Manifests {
+pub(crate) fn read(folder: &Path, issuer: Option<&str>) -> Manifests {
     let paths = Paths { paths: vec![folder.to_str().unwrap().to_owned()], recursive: false };
     let args = std::fs::read_to_string(folder.join("args")).unwrap_or_default();
-    load(&paths, &mut std::io::empty(), "default", args.contains("--as-cluster"), None).unwrap()
+    load(&paths, &mut std::io::empty(), "default", args.contains("--as-cluster"), issuer).unwrap()
 }
 
 pub(crate) fn everything() -> Wanted {
